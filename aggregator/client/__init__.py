@@ -1,0 +1,1 @@
+"""Calls to services: SOAP as a client, in both dialects, with every wait bounded."""

@@ -1,0 +1,151 @@
+"""The collector's parts put together from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from aggregator.collect import metrics
+from aggregator.collect.assignments import Assignments
+from aggregator.collect.collecting import Collecting
+from aggregator.collect.collector import Collector
+from aggregator.collect.context import Offered
+from aggregator.collect.delivering import Delivering
+from aggregator.collect.farewell import Farewell
+from aggregator.collect.following import Following
+from aggregator.collect.housekeeping import Housekeeping
+from aggregator.collect.keeping_time import KeepingTime
+from aggregator.collect.lease import Lease
+from aggregator.collect.recording import GroupRecorder, Recording
+from aggregator.config import Settings
+from aggregator.config.collection import CollectSettings
+from aggregator.contract import Http, RunProbe
+from aggregator.errors import ConfigError
+from aggregator.registry.plugins import Plugins
+from aggregator.store.engine import Store
+from aggregator.store.leases import take_shards
+
+#: Seconds beyond a source's own timeouts after which a collection is ended from outside.
+_MARGIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A collector ready to run: each part has a coroutine that runs for ever, or jobs."""
+
+    lease: Lease
+    collector: Collector
+    collecting: Collecting
+    recorders: Mapping[str, GroupRecorder]
+    recording: Recording
+    housekeeping: Housekeeping
+    keeping_time: KeepingTime
+    following: Following
+
+
+def assemble(
+    settings: Settings,
+    *,
+    store: Store,
+    plugins: Plugins,
+    http: Http,
+    run_probe: RunProbe,
+    holder: str,
+    process: str,
+) -> Parts:
+    """Put the parts together; raises ConfigError for a sink that is not installed.
+
+    `holder` is the name under which the lease is held, `process` that of this process.
+    """
+    collect = settings.collect
+    recording = _recording(settings, store, holder)
+    sinks = _sinks(settings, plugins, store)
+    metrics.announce({source.name for source in plugins.sources.values()})
+    recorders = {
+        name: GroupRecorder(name, recording=recording, sinks=sinks[name]) for name in sinks
+    }
+    lease = _lease(collect, recording)
+    following = Following(store, shards=collect.shards)
+    farewell = Farewell(plugins=plugins, sinks=sinks, recording=recording)
+    offered = Offered(http, run_probe, store.clock.now)
+    collecting = Collecting(
+        assignments=Assignments(offered, needs_farewell=farewell.is_needed),
+        plugins=plugins,
+        load=following.load,
+        epochs=lambda: lease.epochs,
+        record=lambda result: recorders[result.context.assignment.group].put(result),
+        clock=store.clock.now,
+        most=collect.max_concurrent,
+        share=partial(_share, settings, offered.probing),
+        limit=max(collect.timeout, settings.probes.timeout) + _MARGIN,
+    )
+    collector = Collector(
+        following=following,
+        collecting=collecting,
+        farewell=farewell,
+        groups=settings.groups,
+        epochs=lambda: lease.epochs,
+    )
+    lease.on_change = collector.lease_changed
+    housekeeping = _housekeeping(settings, recording, lease, process)
+    keeping = _keeping_time(recording, lease, housekeeping)
+    return Parts(
+        lease, collector, collecting, recorders, recording, housekeeping, keeping, following
+    )
+
+
+def _recording(settings: Settings, store: Store, holder: str) -> Recording:
+    return Recording(
+        store,
+        holder,
+        settings.collect.stale_intervals,
+        write_timeout=settings.store.write_timeout,
+    )
+
+
+def _lease(settings: CollectSettings, recording: Recording) -> Lease:
+    shards, ttl = range(settings.shards), settings.lease_ttl
+    take = partial(take_shards, holder=recording.holder, shards=shards, ttl=ttl)
+    return Lease(lambda: recording.write(take), ttl=ttl)
+
+
+def _housekeeping(
+    settings: Settings, recording: Recording, lease: Lease, process: str
+) -> Housekeeping:
+    return Housekeeping(
+        recording,
+        process=process,
+        is_leader=lambda: bool(lease.epochs),
+        interval=settings.collect.housekeeping_interval,
+        changes_kept=settings.store.changes_kept,
+    )
+
+
+def _keeping_time(recording: Recording, lease: Lease, housekeeping: Housekeeping) -> KeepingTime:
+    return KeepingTime(
+        recording,
+        is_leader=lambda: bool(lease.epochs),
+        on_host_set=housekeeping.clock_was_set,
+    )
+
+
+def _sinks(settings: Settings, plugins: Plugins, store: Store) -> dict[str, Sequence[Delivering]]:
+    """Each group's ways to its sinks, in their order."""
+    found: dict[str, Sequence[Delivering]] = {}
+    for name, group in settings.groups.items():
+        for sink in group.sinks:
+            if sink not in plugins.sinks:
+                raise ConfigError(
+                    f"{sink!r} is not installed; there are {', '.join(sorted(plugins.sinks))}",
+                    element=f"groups.{name}.sinks",
+                )
+        found[name] = [Delivering(name, plugins.sinks[sink], store) for sink in group.sinks]
+    return found
+
+
+def _share(settings: Settings, probing: set[str], source: str) -> int:
+    """How many collections of a source may run at once: one that runs probes, as many as those."""
+    if source in probing:
+        return settings.probes.max_concurrent
+    return max(1, settings.collect.max_concurrent * 3 // 4)

@@ -1,0 +1,107 @@
+"""What sources and sinks are offered while they work: the contexts of the plug-in contract."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from logging import LoggerAdapter
+from typing import Any
+
+from aggregator.contract import Http, RunProbe, SinkTables
+from aggregator.model import MemberFacts
+from aggregator.store.collection import Assignment
+from aggregator.wire.epr import read_epr
+from aggregator.wire.parse import NO_LIMITS, parse
+
+logger = logging.getLogger(__name__)
+
+Log = LoggerAdapter[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """What is the same for every entry: the ways to members and executables, the store's clock.
+
+    ``probing`` gathers the names of the sources that have asked for the way to executables.
+    """
+
+    http: Http
+    run_probe: RunProbe
+    clock: Callable[[], int]
+    probing: set[str] = field(default_factory=set)
+
+
+class EntryContext:
+    """`aggregator.contract.Context` of one entry, kept between its collections."""
+
+    __slots__ = ("_facts", "_offered", "assignment", "gone", "last_success", "memory")
+
+    def __init__(self, assignment: Assignment, *, offered: Offered) -> None:
+        self.assignment = assignment
+        self.memory: dict[str, str] = dict(assignment.memory)
+        self.last_success = assignment.last_success
+        #: Whether sinks are told to forget the entry: what is still collected is for nobody.
+        self.gone = False
+        self._offered = offered
+        self._facts: MemberFacts | None = None
+
+    @property
+    def member(self) -> MemberFacts:
+        """The entry, its member and its AggregatorConfig."""
+        if self._facts is None:
+            assigned = self.assignment
+            self._facts = MemberFacts(
+                group=assigned.group,
+                key=assigned.key,
+                epr=read_epr(parse(assigned.member, limits=NO_LIMITS)),
+                epr_xml=assigned.member,
+                config=assigned.config,
+            )
+        return self._facts
+
+    @property
+    def http(self) -> Http:
+        """The way to members."""
+        return self._offered.http
+
+    @property
+    def run_probe(self) -> RunProbe:
+        """The way to executables."""
+        self._offered.probing.add(self.assignment.plan.source)
+        return self._offered.run_probe
+
+    @property
+    def now(self) -> int:
+        """The present instant by the store's clock, microseconds."""
+        return self._offered.clock()
+
+    @property
+    def log(self) -> Log:
+        """A logger that names group, entry and member."""
+        return LoggerAdapter(logger, self.words())
+
+    def words(self) -> dict[str, str]:
+        """What a log record about the entry carries."""
+        assigned = self.assignment
+        return {"group": assigned.group, "entry": assigned.key, "member": assigned.address}
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryContext:
+    """`aggregator.contract.SinkContext` of one delivery."""
+
+    sink: str
+    group: str
+    tables: SinkTables
+    clock: Callable[[], int]
+
+    @property
+    def now(self) -> int:
+        """The present instant by the store's clock, microseconds."""
+        return self.clock()
+
+    @property
+    def log(self) -> Log:
+        """A logger that names the sink and the group."""
+        return LoggerAdapter(logger, {"sink": self.sink, "group": self.group})

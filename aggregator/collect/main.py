@@ -1,0 +1,177 @@
+"""The collector's process: starts the parts, runs them until told to stop, ends them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+
+from aggregator.collect.assembly import Parts, assemble
+from aggregator.collect.housekeeping import ROLE
+from aggregator.collect.http import HttpClient
+from aggregator.collect.lease import HolderFile
+from aggregator.collect.orders import Orders
+from aggregator.collect.probe_client import ProbeClient
+from aggregator.collect.probe_runner import ProbeLimits, ProbeRunner
+from aggregator.collect.probe_settings import probe_folder
+from aggregator.config import ConfigurationError, Settings
+from aggregator.errors import AggregatorException, StoreUnavailable
+from aggregator.registry.opening import store_of
+from aggregator.registry.plugins import find_plugins
+from aggregator.store.engine import Store
+from aggregator.store.leases import release_shards
+from aggregator.store.processes import end_process, start_process
+from aggregator.wire.times import show_ahead
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that collections under way, and then their results, are given at the end.
+_FINISH, _FLUSH = 1.5, 2.0
+#: Seconds until a store that is away is asked again.
+_PAUSE = 1.0
+_HOLDER_FILE = "collector.lock"
+
+
+def run(
+    settings: Settings,
+    *,
+    ready: Callable[[], None] | None = None,
+    reload: Callable[[], Settings] | None = None,
+    adopt: bool = True,
+) -> int:
+    """Collect until SIGTERM or SIGINT, which end it within 8 s; returns the exit status.
+
+    `ready` is called once the lease was asked for. At SIGHUP the settings are taken from
+    `reload`; without it nothing happens. With `adopt` this process takes up what its probes
+    leave behind, and must have no other children.
+    """
+    _raise_file_limit()
+    orders = Orders(heeding_hup=reload is not None)
+    while True:
+        role = _Role(settings, orders, adopt=adopt)
+        try:
+            asyncio.run(role.play(ready or (lambda: None)))
+        except AggregatorException as error:
+            logger.error("the collector can't run: %s", error)
+            return 1
+        if not orders.take_again() or reload is None:
+            return role.status
+        try:
+            settings = reload()
+        except ConfigurationError as error:
+            logger.error("the configuration is wrong and stays as it was: %s", error)
+
+
+class _Role:
+    """One life of the collector, from one reading of the settings to the next."""
+
+    def __init__(self, settings: Settings, orders: Orders, *, adopt: bool) -> None:
+        self._settings = settings
+        self._orders = orders
+        self._adopt = adopt
+        self._process = f"{ROLE}:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.status = 0
+
+    async def play(self, ready: Callable[[], None]) -> None:
+        """Run until a signal."""
+        told = self._orders.told()
+        store = await self._open_store(told)
+        if store is None:
+            return
+        holder = HolderFile(self._settings.server.data_dir / _HOLDER_FILE)
+        try:
+            show_ahead(store.clock.ahead)
+            async with self._parts(store, holder.name) as parts:
+                try:
+                    await self._run(parts, told, ready)
+                    await self._leave(parts, holder.name)
+                finally:
+                    parts.following.close()
+        finally:
+            await asyncio.to_thread(store.close)
+            holder.close()
+
+    async def _open_store(self, told: asyncio.Event) -> Store | None:
+        """Open the store and enter this process, however long that takes; None when told to end."""
+        store = None
+        enter = partial(start_process, process=self._process, role=ROLE)
+        while not told.is_set():
+            try:
+                store = store or store_of(self._settings)
+                await asyncio.to_thread(store.writer.run, enter)
+                return store
+            except StoreUnavailable as error:
+                logger.warning("the collector waits for the store: %s", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), _PAUSE)
+        if store is not None:
+            store.close()
+        return None
+
+    @contextlib.asynccontextmanager
+    async def _parts(self, store: Store, holder: str) -> AsyncIterator[Parts]:
+        settings, probes = self._settings, self._settings.probes
+        folder = probe_folder(settings)
+        client = await ProbeClient.start(max_concurrent=probes.max_concurrent, adopt=self._adopt)
+        http = HttpClient(settings.collect)
+        limits = ProbeLimits(probes.timeout, probes.max_output, probes.memory_limit)
+        try:
+            yield assemble(
+                settings,
+                store=store,
+                plugins=find_plugins(),
+                http=http,
+                run_probe=ProbeRunner(client, folder, limits, wrapped=probes.input == "wrapped"),
+                holder=holder,
+                process=self._process,
+            )
+        finally:
+            http.close()
+            await client.close()
+
+    async def _run(self, parts: Parts, told: asyncio.Event, ready: Callable[[], None]) -> None:
+        """Run the parts until told to stop, or until one fails, which none may."""
+        await parts.lease.renew()
+        parts.housekeeping.start()
+        working = [parts.lease.keep(), parts.collector.follow(), parts.keeping_time.look_on()]
+        working += [recorder.run() for recorder in parts.recorders.values()]
+        tasks = [asyncio.create_task(work) for work in working]
+        ready()
+        waiting = asyncio.create_task(told.wait())
+        ended, _ = await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in ended - {waiting}:
+            logger.critical("a part of the collector failed", exc_info=task.exception())
+            self.status = 1
+        parts.housekeeping.stop()
+        # The lease goes on for as long as results are recorded.
+        for task in tasks[1:]:
+            task.cancel()
+        await parts.collecting.finish(within=_FINISH)
+        for recorder in parts.recorders.values():
+            with contextlib.suppress(StoreUnavailable, TimeoutError):
+                await asyncio.wait_for(recorder.flush(), _FLUSH)
+        tasks[0].cancel()
+        waiting.cancel()
+        await asyncio.gather(*tasks, waiting, return_exceptions=True)
+
+    async def _leave(self, parts: Parts, holder: str) -> None:
+        """Give back the lease, so that another collector need not wait for its end."""
+        try:
+            await parts.recording.write(partial(release_shards, holder=holder))
+            await parts.recording.write(partial(end_process, process=self._process))
+        except StoreUnavailable as error:
+            logger.warning("the lease was not given back and runs out: %s", error)
+
+
+def _raise_file_limit() -> None:
+    """Let connections to many members stay open: the soft limit is often a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else hard
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

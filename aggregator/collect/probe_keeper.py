@@ -1,0 +1,261 @@
+"""Keep one probe: feed it, read it, watch its limits, end it and everything beneath it.
+
+The probe server forks a keeper for every run. A keeper is a child subreaper, so whatever a probe
+starts stays beneath the keeper, even with setsid, double forks and an empty environment, and
+belongs to this probe beyond doubt. When the probe server goes, killed -9 included, the keeper
+sees the end of its link, kills the tree and leaves.
+This module is loaded into the probe server and imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import selectors
+import signal
+import time
+
+from aggregator.collect import probe_scratch, probe_tree
+from aggregator.collect.probe_frames import frame
+from aggregator.collect.probe_spawn import Spawned
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL, and between the probe's end and that of its pipes."""
+
+_STDERR_KEPT = 512
+_LOOK_EVERY = 1.0
+# A flood of errors that nobody wants shall not cost a processor: past this many bytes each piece
+# is waited upon.
+_FLOOD, _SLOWED = 1_000_000, 0.005
+_PIECE = 65536
+_LINK = 3
+
+
+def keep(link: int, *, order: dict[str, Any], stdin: bytes, scratch: str) -> NoReturn:
+    """Run a probe, send the result's frame over `link`, end the process. Call it after a fork."""
+    try:
+        gc.disable()
+        _only(link)
+        os.setpgid(0, 0)
+        os.mkdir(scratch, 0o700)
+        probe_tree.become_subreaper()
+        probe_tree.set_name("probe-keeper")
+        Keeper(order, stdin=stdin, scratch=scratch).run()
+    except OSError as error:
+        _send(spawn_failure(order["id"], error))
+    finally:
+        probe_tree.end_descendants(within=60.0)
+        probe_scratch.remove(scratch)
+        os._exit(0)
+
+
+def spawn_failure(run: int, error: OSError) -> bytes:
+    """The result's frame of a run that the system refused to start."""
+    header = {"id": run, "outcome": "spawn-failed", "status": error.errno or 0}
+    text = f"{type(error).__name__}: {error.strerror}"
+    return frame({**header, "stderr": text, "seconds": 0.0, "left_behind": 0})
+
+
+def _only(link: int) -> None:
+    """Close what was inherited, so that the ends of other keepers' links close in time."""
+    if link != _LINK:
+        os.dup2(link, _LINK, inheritable=False)
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > _LINK:
+            try:
+                os.close(int(name))
+            except OSError:
+                continue  # The listing's own descriptor is closed already.
+
+
+def _send(message: bytes) -> None:
+    rest = memoryview(message)
+    while rest:
+        rest = rest[os.write(_LINK, rest) :]
+
+
+class Keeper:
+    """One run of a probe, from its start to its result.
+
+    The clock has one alarm at a time: the timeout, then the end of the grace after SIGTERM, then
+    the moment to give up waiting; or, once the probe has ended by itself, the end of its pipes.
+    """
+
+    def __init__(self, order: dict[str, Any], *, stdin: bytes, scratch: str) -> None:
+        self._order = order
+        self._stdin = memoryview(stdin)
+        self._scratch = scratch
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+        self._complained = 0
+        self._outcome = ""
+        self._errno = 0
+        self._status: int | None = None
+        self._over = False
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> None:
+        """See the probe through and send its result."""
+        self._began = time.monotonic()
+        self._probe = Spawned(self._order, scratch=self._scratch)
+        self._set_alarm(self._order["timeout"], self._time_out)
+        self._next_look = self._began + _LOOK_EVERY
+        self._watch(_LINK, self._abandoned)
+        self._watch(self._probe.pidfd, self._reap)
+        self._watch(self._probe.trouble, self._read_trouble)
+        self._watch(self._probe.output, self._read_output)
+        self._watch(self._probe.errors, self._read_errors)
+        self._selector.register(self._probe.input, selectors.EVENT_WRITE, self._feed)
+        while not self._over:
+            for key, _ in self._selector.select(self._pause()):
+                if key.fd in self._selector.get_map():
+                    key.data()
+            self._look_at_clock()
+        self._report()
+
+    def _report(self) -> None:
+        seconds = time.monotonic() - self._began
+        if self._probe.errors in self._selector.get_map():
+            self._read_errors()
+        ended, _ = probe_tree.end_descendants(within=GRACE)
+        probe_scratch.remove(self._scratch)
+        status = self._status or 0
+        by_itself = not self._outcome
+        header = {
+            "id": self._order["id"],
+            "outcome": self._outcome or ("signal" if status < 0 else "exit"),
+            "status": abs(status) if by_itself else self._errno,
+            "stderr": self._stderr.decode(errors="replace"),
+            "seconds": seconds,
+            "left_behind": ended if by_itself else 0,
+        }
+        _send(frame(header, self._stdout))
+
+    # The clock.
+
+    def _set_alarm(self, after: float, then: Callable[[], None]) -> None:
+        self._alarm, self._on_alarm = time.monotonic() + after, then
+
+    def _pause(self) -> float:
+        until = min(self._alarm, self._next_look) if self._limit() else self._alarm
+        return max(0.0, until - time.monotonic())
+
+    def _limit(self) -> int | None:
+        limit: int | None = self._order.get("memory_limit")
+        return limit
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        if now >= self._alarm:
+            self._on_alarm()
+        if (limit := self._limit()) and now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY
+            beneath = probe_tree.descendants(os.getpid())
+            if probe_tree.resident_bytes(beneath) > limit:
+                self._end("memory")
+
+    def _time_out(self) -> None:
+        self._end("timeout")
+
+    def _kill(self) -> None:
+        probe_tree.signal_all(probe_tree.descendants(os.getpid()), signal.SIGKILL)
+        self._set_alarm(GRACE, self._give_up)
+
+    def _give_up(self) -> None:
+        """Report without the probe's end: it does not even die of SIGKILL (a hung disk, say)."""
+        self._over = True
+
+    def _end(self, outcome: str) -> None:
+        """Break the run off: close the pipes, SIGTERM to the tree, SIGKILL after the grace."""
+        if self._outcome:
+            return
+        self._outcome = outcome
+        for pipe in (self._probe.input, self._probe.output):
+            self._forget(pipe)
+        if self._status is not None:
+            self._over = True
+            return
+        probe_tree.signal_all(probe_tree.descendants(os.getpid()), signal.SIGTERM)
+        self._set_alarm(GRACE, self._kill)
+
+    # What happens on the descriptors.
+
+    def _watch(self, end: int, call: Callable[[], None]) -> None:
+        self._selector.register(end, selectors.EVENT_READ, call)
+
+    def _forget(self, end: int) -> None:
+        if end in self._selector.get_map():
+            self._selector.unregister(end)
+            os.close(end)
+
+    def _abandoned(self) -> None:
+        """The probe server closed the link: nobody waits for the result any more."""
+        probe_tree.end_descendants(within=60.0)
+        probe_scratch.remove(self._scratch)
+        os._exit(0)
+
+    def _reap(self) -> None:
+        _, status = os.waitpid(self._probe.pid, 0)
+        self._forget(self._probe.pidfd)
+        self._status = os.waitstatus_to_exitcode(status)
+        if self._probe.trouble in self._selector.get_map():
+            self._read_trouble()
+        if self._outcome or self._probe.output not in self._selector.get_map():
+            self._over = True
+        else:
+            self._set_alarm(GRACE, self._give_up)
+
+    def _read_trouble(self) -> None:
+        text = _read(self._probe.trouble)
+        if text is None:
+            return
+        self._forget(self._probe.trouble)
+        if text:
+            number, _, self._stderr[:] = text.partition(b" ")
+            self._outcome, self._errno = "spawn-failed", int(number)
+            self._forget(self._probe.output)
+
+    def _read_output(self) -> None:
+        piece = _read(self._probe.output)
+        if piece is None:
+            return
+        self._stdout += piece
+        if not piece:
+            self._forget(self._probe.output)
+            self._over = self._status is not None
+        elif len(self._stdout) > self._order["max_output"]:
+            del self._stdout[self._order["max_output"] :]
+            self._end("overflow")
+
+    def _read_errors(self) -> None:
+        piece = _read(self._probe.errors)
+        if piece:
+            self._stderr += piece[: _STDERR_KEPT - len(self._stderr)]
+            self._complained += len(piece)
+            if self._complained > _FLOOD:
+                time.sleep(_SLOWED)
+        elif piece is not None:
+            self._forget(self._probe.errors)
+
+    def _feed(self) -> None:
+        try:
+            self._stdin = self._stdin[os.write(self._probe.input, self._stdin[:_PIECE]) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._stdin = self._stdin[:0]  # The probe does not read; that is its right.
+        if not self._stdin:
+            self._forget(self._probe.input)
+
+
+def _read(end: int) -> bytes | None:
+    """A piece from a pipe, empty at its end, None where there is nothing yet."""
+    try:
+        return os.read(end, _PIECE)
+    except BlockingIOError:
+        return None

@@ -1,0 +1,45 @@
+"""The probe folder as the settings ask for it, the same in every process of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from aggregator.collect.probes import ProbeFolder, shipped_folder
+from aggregator.config import Clash, Settings, closest
+from aggregator.errors import ConfigError
+
+#: The probe whose checks ``[probes.nagios]`` configures.
+_NAGIOS = "nagios"
+_NAMES_TOLD = 30
+
+
+def probe_folder(settings: Settings) -> ProbeFolder:
+    """The probes that may run; raises ConfigError where the settings can't work."""
+    return _opened(settings, allowed=settings.probes.allowed)
+
+
+def not_to_be_run(settings: Settings) -> Iterator[Clash]:
+    """What is wrong with the folder, the configured checks, and the probes that may run."""
+    try:
+        folder = _opened(settings, allowed=())
+    except ConfigError as error:
+        yield Clash((tuple((error.element or "probes.folder").split(".")),), error.message)
+        return
+    for position, name in enumerate(settings.probes.allowed):
+        if reason := folder.refusal_of(name):
+            near = closest(name, folder.may_be_allowed())
+            told = f"did you mean {near}?" if near else f"known here: {_told(folder)}"
+            text = f'the probe "{name}" {reason}; {told}'
+            yield Clash((("probes", "allowed"),), text, (position,))
+
+
+def _opened(settings: Settings, *, allowed: Collection[str]) -> ProbeFolder:
+    probes = settings.probes
+    folder = Path(probes.folder) if probes.folder else shipped_folder()
+    checks = {_NAGIOS: probes.nagios} if probes.nagios else {}
+    return ProbeFolder(folder, allowed=allowed, checks=checks)
+
+
+def _told(folder: ProbeFolder) -> str:
+    return ", ".join(folder.may_be_allowed()[:_NAMES_TOLD]) or "none"

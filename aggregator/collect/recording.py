@@ -1,0 +1,200 @@
+"""Results of one group on their way to the store: delivered, published and committed in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from aggregator.collect.delivering import Answer, Delivering, Portion
+from aggregator.collect.dispatch import Result
+from aggregator.errors import DeliverError, StoreUnavailable
+from aggregator.store.collection import Outcome, record_outcomes
+from aggregator.store.engine import Store
+from aggregator.store.write import Write
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+#: Seconds in which results gather, so that one commit serves many.
+GATHER = 0.1
+#: Results of one commit; a transaction must not keep other writers waiting for long.
+_MOST = 250
+#: Results that may wait; past that the oldest are dropped, and the next collection makes up for it.
+_BACKLOG = 20_000
+#: Seconds until a store that did not take results is tried again.
+_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What all groups' recorders share."""
+
+    store: Store
+    holder: str
+    stale_intervals: int
+    write_timeout: float
+
+    async def write(self, unit: Callable[[Write], T]) -> T:
+        """Run a unit of work in the store's writer; StoreUnavailable in time."""
+        future = asyncio.wrap_future(self.store.writer.submit(unit))
+        try:
+            async with asyncio.timeout(self.write_timeout):
+                return await future
+        except TimeoutError as error:
+            raise StoreUnavailable("the store did not take the write in time") from error
+
+
+class GroupRecorder:
+    """Takes the results of one group and records them in the order in which they came."""
+
+    def __init__(self, group: str, *, recording: Recording, sinks: Sequence[Delivering]) -> None:
+        self._group = group
+        self._recording = recording
+        self._first, *self._others = sinks
+        self._pending: deque[Result] = deque()
+        self._dropped = 0
+        self._some = asyncio.Event()
+
+    def put(self, result: Result) -> None:
+        """Take a result; it is recorded soon."""
+        self._pending.append(result)
+        if len(self._pending) > _BACKLOG:
+            self._pending.popleft()
+            self._dropped += 1
+        self._some.set()
+
+    async def run(self) -> None:
+        """Record for ever."""
+        while True:
+            await self._some.wait()
+            await asyncio.sleep(GATHER)
+            try:
+                await self.flush()
+            except StoreUnavailable as error:
+                logger.warning("results wait for the store: %s", error, extra=self._words())
+                await asyncio.sleep(_PAUSE)
+            except Exception:
+                logger.exception("results were lost", extra=self._words())
+
+    async def flush(self) -> None:
+        """Record what is there; StoreUnavailable leaves it in place."""
+        while self._pending:
+            batch = self._next_batch()
+            try:
+                await self._record(batch)
+            except StoreUnavailable:
+                self._pending.extendleft(reversed(batch))
+                raise
+        self._some.clear()
+        if self._dropped:
+            logger.error("%d results came faster than sinks take them", self._dropped)
+            self._dropped = 0
+
+    def _next_batch(self) -> list[Result]:
+        """The oldest results, at most one of an entry."""
+        batch: dict[int, Result] = {}
+        while self._pending and len(batch) < _MOST:
+            if self._pending[0].context.assignment.id in batch:
+                break
+            result = self._pending.popleft()
+            batch[result.context.assignment.id] = result
+        return list(batch.values())
+
+    async def _record(self, batch: Sequence[Result]) -> None:
+        async with self._first.turn:
+            await self._deliver_first([one for one in batch if not one.context.gone])
+        for sink in self._others:
+            async with sink.turn:
+                await self._deliver_also(
+                    sink, [one for one in batch if one.collected and not one.context.gone]
+                )
+
+    async def _deliver_first(self, batch: Sequence[Result]) -> None:
+        """Let the first sink take the results, and record what it publishes."""
+        collected = [result for result in batch if result.collected is not None]
+        portions = [Portion([result]) for result in batch if result.collected is None]
+        if collected:
+            portions += await self._first.deliver(collected)
+        spoilt = await self._recording.write(partial(self._store, portions=portions))
+        for portion in spoilt:
+            singly = await self._first.deliver_singly(portion.results)
+            await self._recording.write(partial(self._store, portions=singly))
+
+    def _store(self, write: Write, *, portions: Sequence[Portion]) -> list[Portion]:
+        """The unit of work; returns the portions that spoil each other and must be split."""
+        outcomes: list[Outcome] = []
+        spoilt: list[Portion] = []
+        for portion in portions:
+            error = _applied(write, portion)
+            if error is not None and len(portion.results) > 1:
+                spoilt.append(portion)
+                continue
+            answers = portion.answers or [None] * len(portion.results)
+            outcomes += map(
+                lambda one, answer: _outcome(one, answer, error), portion.results, answers
+            )
+        record_outcomes(
+            write,
+            outcomes,
+            holder=self._recording.holder,
+            stale_intervals=self._recording.stale_intervals,
+        )
+        return spoilt
+
+    async def _deliver_also(self, sink: Delivering, results: Sequence[Result]) -> None:
+        """Let a further sink take the results; what it publishes is nobody's content."""
+        if not results:
+            return
+        try:
+            portions = await sink.deliver(results)
+            spoilt = await self._recording.write(partial(_apply_all, portions=portions))
+            for portion in spoilt:
+                if len(portion.results) > 1:
+                    singly = await sink.deliver_singly(portion.results)
+                    await self._recording.write(partial(_apply_all, portions=singly))
+        except StoreUnavailable as error:
+            logger.warning(
+                "the sink %s lost a delivery: %s", sink.sink.name, error, extra=self._words()
+            )
+
+    def _words(self) -> dict[str, str]:
+        return {"group": self._group}
+
+
+def _applied(write: Write, portion: Portion) -> DeliverError | None:
+    """Write what the sink wrote; why that failed, or why there is nothing to write."""
+    if portion.error is not None or portion.tables is None:
+        return portion.error
+    try:
+        portion.tables.apply(write)
+    except DeliverError as error:
+        logger.warning("%s", error)
+        return DeliverError("the sink's tables did not take the data")
+    return None
+
+
+def _apply_all(write: Write, *, portions: Sequence[Portion]) -> list[Portion]:
+    return [portion for portion in portions if _applied(write, portion) is not None]
+
+
+def _outcome(result: Result, answer: Answer, error: DeliverError | None) -> Outcome:
+    assigned = result.context.assignment
+    failed = result.error
+    if error is not None:
+        failed = "sink-failed", f"the data could not be published: {error}"
+    collected = result.collected
+    return Outcome(
+        entry=assigned.id,
+        attempt=result.attempt,
+        epoch=result.epoch,
+        shard=assigned.shard,
+        data=None if failed else answer,
+        error=failed,
+        remember=collected.remember if collected is not None else None,
+        skipped=result.skipped,
+    )

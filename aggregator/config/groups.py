@@ -1,0 +1,156 @@
+"""Settings of one service group."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aggregator.config.kinds import (
+    Fault,
+    Kind,
+    Refused,
+    choice,
+    listing,
+    not_a,
+    text,
+    truth,
+    whole_number,
+)
+from aggregator.config.measures import duration
+from aggregator.config.names import unknown
+from aggregator.config.setting import setting
+
+DEFAULT_GROUP = "DefaultIndexService"
+GROUP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+INDEX_ROOT = "{http://mds.globus.org/index}IndexRP"
+
+_LARGEST_XSD_INT = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipRule:
+    """One MembershipContentRule (WS-ServiceGroup 1.2, section 3.1), its QNames as Clark names.
+
+    An empty tuple leaves that attribute out, and so sets no rule of that sort.
+    """
+
+    content_elements: tuple[str, ...] = ()
+    member_interfaces: tuple[str, ...] = ()
+
+
+def clark_name(*, or_empty: bool = False) -> Kind[str]:
+    """Return the kind of an XML name in Clark's notation: ``{namespace}local`` or ``local``."""
+    pattern = r"(\{[^{}\s]+\})?[^\W\d][\w.-]*"
+    return text(
+        "an XML name such as {http://example.org/ns}Name",
+        name="XML name",
+        pattern=f"({pattern})?" if or_empty else pattern,
+    )
+
+
+def _plugin_names(*, at_least: int) -> Kind[tuple[str, ...]]:
+    name = text("the name of a plug-in", name="names", pattern=r"[A-Za-z][A-Za-z0-9_.-]*")
+    return listing(name, at_least=at_least)
+
+
+def _membership_rule(value: object) -> MembershipRule:
+    if not isinstance(value, dict):
+        raise not_a(value, "a table with content_elements, member_interfaces or both")
+    names = listing(clark_name())
+    faults: list[Fault] = []
+    taken: dict[str, tuple[str, ...]] = {"content_elements": (), "member_interfaces": ()}
+    for key, given in value.items():
+        if key not in taken:
+            faults.append(Fault(unknown("key", key, taken), (key,)))
+            continue
+        try:
+            taken[key] = names.read(given)
+        except Refused as refused:
+            faults += (Fault(fault.text, (key, *fault.below)) for fault in refused.faults)
+    if not faults and not any(taken.values()):
+        faults.append(Fault("a rule needs content_elements, member_interfaces or both"))
+    if faults:
+        raise Refused(*faults)
+    return MembershipRule(**taken)
+
+
+def _membership_rules() -> Kind[tuple[MembershipRule, ...]]:
+    rules = listing(Kind("tables", _membership_rule))
+    return Kind("list of tables", rules.read, from_text=None)
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSettings:
+    """``[groups.NAME]``: one service group; lifetimes in seconds."""
+
+    name: str
+    enabled: bool = setting(True, truth(), "Whether the group is offered.")
+    sinks: tuple[str, ...] = setting(
+        ("index",),
+        _plugin_names(at_least=1),
+        "Sinks that are fed, in this order; the first owns the entries' content.",
+    )
+    sources: tuple[str, ...] = setting(
+        (), _plugin_names(at_least=0), "Sources that registrations may use. Empty: all found."
+    )
+    max_entries: int = setting(
+        100_000, whole_number(1, 100_000_000), "Most entries; an Add past it is refused."
+    )
+    max_entries_per_caller: int = setting(
+        0, whole_number(0, 100_000_000), "Most entries of one caller; 0 for no such limit."
+    )
+    min_lifetime: float = setting(
+        60.0,
+        duration(0),
+        "Lifetime that a draft client is given whose InitialTerminationTime has passed already.",
+    )
+    max_lifetime: float = setting(
+        0.0,
+        duration(1, 100 * 366 * 86400, or_zero=True),
+        "Longest lifetime that is granted, to a registration without end too; 0 for no limit.",
+    )
+    require_source: bool = setting(
+        True,
+        truth(),
+        "Whether Content must hold what a source claims; false makes a plain registry that"
+        " publishes Content as it was registered.",
+    )
+    on_duplicate: str = setting(
+        "add",
+        choice("add", "renew"),
+        "What the same registration sent again does: add another entry, or renew the first. Entries"
+        " that were added while it was add are not recognised later.",
+    )
+    publish_configuration: bool = setting(
+        True, truth(), "Whether entries show their AggregatorConfig to readers."
+    )
+    min_interval_millis: int = setting(
+        1000, whole_number(1, _LARGEST_XSD_INT), "Shortest PollIntervalMillis that is accepted."
+    )
+    max_interval_millis: int = setting(
+        _LARGEST_XSD_INT,
+        whole_number(1, _LARGEST_XSD_INT),
+        "Longest PollIntervalMillis that is accepted.",
+    )
+    root_element: str = setting(
+        "",
+        clark_name(or_empty=True),
+        "Root of the group's resource property document, as {namespace}local.",
+        default_text=f'"{INDEX_ROOT}" where the first sink is index',
+    )
+    membership_rules: tuple[MembershipRule, ...] = setting(
+        (),
+        _membership_rules(),
+        "Rules of who may join: tables of content_elements and member_interfaces, both lists of"
+        " {namespace}local. Empty: anyone.",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.root_element and self.sinks[:1] == ("index",):
+            object.__setattr__(self, "root_element", INDEX_ROOT)
+
+
+def default_groups() -> Mapping[str, GroupSettings]:
+    """Return the groups of a service that declares none."""
+    return {DEFAULT_GROUP: GroupSettings(name=DEFAULT_GROUP)}

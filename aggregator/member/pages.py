@@ -1,0 +1,81 @@
+"""What a member shows to a GET: its WSDL, the schemas, and short pages for people."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from aggregator.member.http_message import Head, Outgoing
+from aggregator.member.names import SERVICE, SERVICE_PATH
+from aggregator.server.schemas import schema
+from aggregator.server.wsdl import DialectName, wsdl
+
+TEXT = "text/plain; charset=utf-8"
+XML = "text/xml; charset=utf-8"
+_SCHEMAS = "/schemas/"
+_DIALECTS: dict[str, DialectName] = {"": "oasis", "oasis": "oasis", "gt4": "gt4"}
+_OPERATIONS = (
+    "GetResourceProperty, GetMultipleResourceProperties, QueryResourceProperties (XPath 1.0), "
+    "GetResourcePropertyDocument"
+)
+
+
+def is_service(path: str) -> bool:
+    """Whether requests to the path are for the resource: the service, or an instance below it."""
+    return path == SERVICE_PATH or path.startswith(f"{SERVICE_PATH}/")
+
+
+def text(status: int, content: str, *, extra: str = "") -> Outgoing:
+    """A page of plain text."""
+    return Outgoing(status, TEXT, f"{content}\n".encode(), extra)
+
+
+class Pages:
+    """Pages that name this service by its public address, never by a request's Host."""
+
+    def __init__(self, public_url: str) -> None:
+        self._base = public_url.rstrip("/")
+
+    def page(self, head: Head) -> Outgoing:
+        """The answer to a GET."""
+        if is_service(head.path):
+            return self._service(head)
+        if head.path.startswith(_SCHEMAS):
+            return _schema(head.path.removeprefix(_SCHEMAS))
+        if head.path == "/healthz":
+            return text(HTTPStatus.OK, "ok")
+        if head.path == "/":
+            return text(HTTPStatus.OK, f"A WSRF member of mds-aggregator: {self._told()}")
+        return self.nothing()
+
+    def nothing(self) -> Outgoing:
+        """The answer for a path at which there is nothing."""
+        return text(HTTPStatus.NOT_FOUND, f"Nothing is here. This host has {self._told()}")
+
+    def _told(self) -> str:
+        address = self._base + SERVICE_PATH
+        return f"{SERVICE} at {address}\nWSDL: {address}?wsdl (final standards), ?wsdl=gt4 (drafts)"
+
+    def _service(self, head: Head) -> Outgoing:
+        query = {name.lower(): value for name, value in parse_qsl(head.query, True)}
+        if "wsdl" not in query:
+            page = f"{SERVICE} publishes this host's resource properties.\n"
+            page += f"Operations, sent by POST: {_OPERATIONS}\n{self._told()}"
+            return text(HTTPStatus.OK, page)
+        dialect = _DIALECTS.get(query["wsdl"].lower())
+        if dialect is None:
+            return text(HTTPStatus.NOT_FOUND, "There are ?wsdl=oasis and ?wsdl=gt4.")
+        document = wsdl(
+            "member",
+            dialect,
+            address=self._base + head.path,
+            schemas=self._base + _SCHEMAS.rstrip("/"),
+        )
+        return Outgoing(HTTPStatus.OK, XML, document)
+
+
+def _schema(path: str) -> Outgoing:
+    document = schema(path)
+    if document is None:
+        return text(HTTPStatus.NOT_FOUND, "There is no such schema.")
+    return Outgoing(HTTPStatus.OK, XML, document)

@@ -1,0 +1,129 @@
+"""One request and its reply: gunicorn's parser and response around the application, in steps.
+
+A step gives the connection a piece of the reply; between two steps no thread is needed.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
+
+from gunicorn.http import wsgi
+from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
+from gunicorn.http.parser import RequestParser
+
+from aggregator.run.arriving import MOST_HEADER
+from aggregator.run.connection import Connection
+
+log = logging.getLogger(__name__)
+
+#: Bytes of a reply that are sent together.
+_TOGETHER = 65536
+
+
+class Outcome(enum.Enum):
+    """How a thread leaves a connection."""
+
+    #: Answered; the next request may come.
+    KEPT = "kept"
+    #: Answered, and the next request is whole already.
+    MORE = "more"
+    #: The client has to take what it was sent before there is more.
+    BLOCKED = "blocked"
+    #: Answered, and the connection ends.
+    ENDED = "ended"
+    #: Nothing can be said on it any more.
+    BROKEN = "broken"
+
+
+class Exchanges:
+    """Answers requests by a WSGI application; `is_ending` tells whether this process ends.
+
+    `refuse` answers a request that is not HTTP, as gunicorn's workers do.
+    """
+
+    def __init__(
+        self,
+        application: Callable[..., Iterable[bytes]],
+        *,
+        config: Any,
+        is_ending: Callable[[], bool],
+        refuse: Callable[[Any, Connection, Any, Exception], None],
+    ) -> None:
+        self._application = application
+        self._config = config
+        self._is_ending = is_ending
+        self._refuse = refuse
+
+    def answer(self, connection: Connection) -> Outcome:
+        """Take the request on a connection, or the reply to it, as far as possible."""
+        try:
+            return self._advance(connection)
+        except (NoMoreData, StopIteration):
+            return Outcome.ENDED
+        except OSError:
+            return Outcome.BROKEN
+        except Exception:
+            log.exception("bug in answering a request")
+            return Outcome.BROKEN
+
+    def _advance(self, connection: Connection) -> Outcome:
+        if connection.exchange is None:
+            connection.exchange = self._begun(connection)
+        for _ in connection.exchange:
+            if connection.outgoing >= _TOGETHER and not connection.flush():
+                return Outcome.BLOCKED
+        # Where the last pieces were not taken at once, this is where we come again.
+        if not connection.flush():
+            return Outcome.BLOCKED
+        connection.exchange = None
+        if not connection.keep:
+            return Outcome.ENDED
+        connection.arriving.put_back(connection.held.left())
+        return Outcome.MORE if connection.arriving.is_whole() else Outcome.KEPT
+
+    def _begun(self, connection: Connection) -> Generator[None, None, None]:
+        connection.keep = False
+        if connection.parser is None:
+            connection.parser = RequestParser(self._config, (), connection.client)
+            connection.parser.unreader = connection.held
+        size, has_header = len(connection.arriving), connection.arriving.header
+        connection.held.hold(connection.arriving.release())
+        try:
+            if size > MOST_HEADER and not has_header:
+                raise LimitRequestHeaders(f"no end within {MOST_HEADER} bytes")
+            request = next(connection.parser)
+            if connection.arriving.expecting:
+                # Said by the front, which knew first.
+                request._expected_100_continue = False
+            return self._exchange(request, connection)
+        except (NoMoreData, StopIteration, OSError):
+            raise
+        except Exception as error:
+            self._refuse(None, connection, connection.client, error)
+            return _nothing_more()
+
+    def _exchange(self, request: Any, connection: Connection) -> Generator[None, None, None]:
+        response, environ = wsgi.create(
+            request, connection, connection.client, connection.server, self._config
+        )
+        environ["wsgi.multithread"] = True
+        if connection.said_all or self._is_ending() or not self._config.keepalive:
+            response.force_close()
+        pieces = self._application(environ, response.start_response)
+        try:
+            for piece in pieces:
+                response.write(piece)
+                yield
+            response.close()
+        finally:
+            close = getattr(pieces, "close", None)
+            if close is not None:
+                close()
+        connection.keep = not response.should_close()
+
+
+def _nothing_more() -> Generator[None, None, None]:
+    yield from ()

@@ -1,0 +1,106 @@
+"""What GET answers: WSDL, schemas, health, metrics, and short pages for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from urllib.parse import parse_qs
+
+from aggregator.errors import StoreUnavailable
+from aggregator.server import health, metrics, pages
+from aggregator.server.request import Target
+from aggregator.server.routes import SERVICES, parse_target
+from aggregator.server.schemas import schema
+from aggregator.server.site import Site
+from aggregator.server.wsdl import wsdl
+
+_XML = "text/xml; charset=utf-8"
+_JSON = "application/json"
+_HTML = "text/html; charset=utf-8"
+_SCHEMAS = "/schemas/"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An answer to GET, whole."""
+
+    status: int
+    content_type: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def get_document(site: Site, path: str, query: str) -> Document:
+    """The document at a path; 404 with the way to the front page where there is none."""
+    if path in _FIXED:
+        return _FIXED[path](site)
+    if path.startswith(_SCHEMAS):
+        found = schema(path.removeprefix(_SCHEMAS))
+        return _not_found(path) if found is None else Document(200, _XML, found)
+    target = parse_target(path, site.registry.groups)
+    if target is None:
+        return _not_found(path)
+    if target.key and not _is_there(site, target):
+        return Document(404, _HTML, pages.no_entry_page(site, target))
+    asked = {name.lower(): values for name, values in parse_qs(query, True).items()}
+    if "wsdl" in asked:
+        return _wsdl(site, target, asked["wsdl"][-1].lower())
+    return Document(200, _HTML, pages.service_page(site, target))
+
+
+def _is_there(site: Site, target: Target) -> bool:
+    """Whether an entry is there, as far as can be known now."""
+    try:
+        view = site.views.current(target.group)
+    except StoreUnavailable:
+        return True
+    # It may have been added, or renewed, after this worker last knew the store.
+    is_unknown = view.stale_since is not None
+    return is_unknown or view.entry(target.key, now=site.registry.store.clock.now()) is not None
+
+
+def _wsdl(site: Site, target: Target, dialect: str) -> Document:
+    if dialect not in ("", "oasis", "gt4"):
+        text = f"there is no WSDL for {dialect[:40]!r}; ask for ?wsdl (oasis) or ?wsdl=gt4\n"
+        return Document(404, "text/plain; charset=utf-8", text.encode())
+    suffix = "Entry" if target.kind == "entry" else ""
+    document = wsdl(
+        target.kind,
+        "gt4" if dialect == "gt4" else "oasis",
+        address=f"{site.public_url}{SERVICES}{target.group}{suffix}",
+        schemas=f"{site.public_url}/schemas",
+    )
+    return Document(200, _XML, document)
+
+
+def _health(site: Site) -> Document:
+    return Document(200, _JSON, health.alive())
+
+
+def _ready(site: Site) -> Document:
+    ready, body = health.ready(site)
+    headers = {} if ready else {"Retry-After": "1"}
+    return Document(200 if ready else 503, _JSON, body, headers)
+
+
+def _metrics(site: Site) -> Document:
+    content_type, body = metrics.exposition(site)
+    return Document(200, content_type, body)
+
+
+def _front(site: Site) -> Document:
+    return Document(200, _HTML, pages.front_page(site))
+
+
+def _not_found(path: str) -> Document:
+    text = f"nothing is at {path[:200]!r}; the front page is /\n"
+    return Document(404, "text/plain; charset=utf-8", text.encode())
+
+
+_FIXED: Mapping[str, Callable[[Site], Document]] = {
+    "/": _front,
+    "/healthz": _health,
+    "/readyz": _ready,
+    "/metrics": _metrics,
+}

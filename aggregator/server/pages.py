@@ -1,0 +1,100 @@
+"""Short pages for people with a browser; everything that came from outside is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from urllib.parse import quote
+
+from aggregator import __version__
+from aggregator.errors import StoreUnavailable
+from aggregator.server.request import Target
+from aggregator.server.routes import ENTRY_SUFFIX, SERVICES
+from aggregator.server.site import Site
+
+_GROUP_OPERATIONS = (
+    "Add",
+    "GetResourceProperty",
+    "GetMultipleResourceProperties",
+    "QueryResourceProperties",
+    "GetResourcePropertyDocument",
+)
+_LIFETIME_OPERATIONS = ("SetTerminationTime", "Destroy")
+_ENTRY_OPERATIONS = (*_LIFETIME_OPERATIONS, *_GROUP_OPERATIONS[1:])
+#: Characters of a key that is shown.
+_MOST_TOLD = 100
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}"
+    "table{border-collapse:collapse}td,th{padding:.3rem .8rem;text-align:left;"
+    "border-bottom:1px solid #ccc}code{background:#f3f3f3}"
+)
+
+
+def _page(title: str, body: str) -> bytes:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>\n"
+    ).encode()
+
+
+def front_page(site: Site) -> bytes:
+    """What this is, the groups with their number of entries, and where to go on."""
+    rows = "".join(_group_row(site, name) for name in sorted(site.registry.groups))
+    here = escape(site.public_url)
+    return _page(
+        "mds-aggregator",
+        f"<p>A registry and monitor for services that speak SOAP and WSRF, version {__version__}."
+        "</p><table><tr><th>Service group</th><th>Entries</th><th>WSDL</th></tr>"
+        f'{rows}</table><p><a href="{here}/readyz">readiness</a> · '
+        f'<a href="{here}/healthz">liveness</a> · <a href="{here}/metrics">metrics</a></p>',
+    )
+
+
+def _group_row(site: Site, name: str) -> str:
+    try:
+        count = str(site.views.current(name).count(now=site.registry.store.clock.now()))
+    except StoreUnavailable:
+        count = "unknown"
+    url = escape(site.public_url + SERVICES + name)
+    return (
+        f'<tr><td><a href="{url}">{escape(name)}</a></td><td>{count}</td><td>'
+        f'<a href="{url}?wsdl">oasis</a> <a href="{url}?wsdl=gt4">gt4</a></td></tr>'
+    )
+
+
+def service_page(site: Site, target: Target) -> bytes:
+    """What a service is for and which operations it has, for who GETs its address."""
+    is_entry = target.kind == "entry"
+    here = escape(site.public_url)
+    url = here + escape(SERVICES + target.group + (ENTRY_SUFFIX if is_entry else ""))
+    place = f"{url}/{escape(quote(target.key))}" if target.key else url
+    what = "An AggregatorServiceGroup"
+    items = _items(_GROUP_OPERATIONS)
+    items += f"<p>With the key of an entry in a header also:</p>{_items(_LIFETIME_OPERATIONS)}"
+    if is_entry:
+        what = "An entry of the group" if target.key else "The entries of the group"
+        items = _items(_ENTRY_OPERATIONS)
+    return _page(
+        target.group + (ENTRY_SUFFIX if is_entry else ""),
+        f"<p>{what}: a SOAP service. POST an envelope to "
+        f"<code>{place}</code>.</p>{items}"
+        f'<p>WSDL: <a href="{url}?wsdl">final OASIS standards</a>, '
+        f'<a href="{url}?wsdl=gt4">2004/06 drafts (GT4)</a>. '
+        f'<a href="{here}/">All groups</a></p>',
+    )
+
+
+def no_entry_page(site: Site, target: Target) -> bytes:
+    """That there is no entry of this key, and where its group is."""
+    here = escape(site.public_url)
+    url = here + escape(SERVICES + target.group)
+    return _page(
+        "No such entry",
+        f"<p>The group {escape(target.group)} has no entry "
+        f"<code>{escape(target.key[:_MOST_TOLD])}</code>; it expired, or never was.</p>"
+        f'<p><a href="{url}">The group</a>, <a href="{here}/">all groups</a></p>',
+    )
+
+
+def _items(operations: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li><code>{name}</code></li>' for name in operations)}</ul>"

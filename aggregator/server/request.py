@@ -1,0 +1,53 @@
+"""What travels between the WSGI layer, Spyne and the operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aggregator.model import Caller
+from aggregator.wire.dialects import Dialect, Operation
+from aggregator.wire.envelope import Envelope
+
+#: The key under which the WSGI environment carries the Request to Spyne's protocol.
+ENVIRON_KEY = "aggregator.request"
+#: The key under which Spyne's protocol leaves the size of the reply.
+SIZE_KEY = "aggregator.size"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The addressed resource: a group, or an entry of it (`key` as far as the path names it)."""
+
+    kind: Literal["group", "entry"]
+    group: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A SOAP request that was read, checked and dispatched."""
+
+    envelope: Envelope
+    operation: Operation
+    dialect: Dialect
+    target: Target
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The Body's child as pieces of ready bytes, `size` bytes together, and HTTP headers.
+
+    Pieces of a large document are made one at a time while they are sent.
+    """
+
+    pieces: Iterable[bytes]
+    size: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def reply(*pieces: bytes, headers: Mapping[str, str] | None = None) -> Reply:
+    """A Reply of a few pieces that are there already."""
+    return Reply(pieces, sum(map(len, pieces)), headers or {})

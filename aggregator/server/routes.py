@@ -1,0 +1,46 @@
+"""Which resource a path names: ``/wsrf/services/NAME``, ``NAMEEntry`` and ``NAMEEntry/KEY``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from aggregator.errors import ResourceUnknown
+from aggregator.server.request import Target
+from aggregator.server.site import Site
+
+SERVICES = "/wsrf/services/"
+ENTRY_SUFFIX = "Entry"
+
+_Group = TypeVar("_Group")
+#: So many groups are named to who asked for none of them.
+_TOLD = 50
+
+
+def parse_target(path: str, groups: Mapping[str, _Group]) -> Target | None:
+    """The resource that a path names, None where it names none of ours."""
+    if not path.startswith(SERVICES):
+        return None
+    name, _, key = path[len(SERVICES) :].rstrip("/").partition("/")
+    if name in groups and not key:
+        return Target("group", name)
+    group = name.removesuffix(ENTRY_SUFFIX)
+    if group != name and group in groups and "/" not in key:
+        return Target("entry", group, key)
+    return None
+
+
+def service_target(site: Site, path: str) -> Target:
+    """The resource that a SOAP request addresses; raises ResourceUnknown, naming the groups."""
+    target = parse_target(path, site.registry.groups)
+    if target is None:
+        names = _named(site.registry.groups)
+        raise ResourceUnknown(f"no service is at {path[:200]!r}; the service groups are {names}")
+    return target
+
+
+def _named(groups: Iterable[str]) -> str:
+    """The groups' paths, as many as one likes to read."""
+    paths = [SERVICES + name for name in sorted(groups)]
+    more = len(paths) - _TOLD
+    return ", ".join(paths[:_TOLD]) + (f" and {more} more" if more > 0 else "")

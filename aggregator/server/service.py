@@ -1,0 +1,127 @@
+"""The operations of groups and entries as Spyne operations, dispatched to plain functions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from aggregator.errors import AggregatorException, UnknownOperation
+from aggregator.server import entry_operations, group_operations, metrics
+from aggregator.server.protocol import TARGET_NAMESPACE, WsrfFault, WsrfSoap11, WsrfSoap12
+from aggregator.server.request import Reply, Request
+from aggregator.server.site import Site
+from aggregator.wire.envelope import SOAP11, SOAP12
+from aggregator.wire.faults import write_fault
+
+from spyne import AnyXml, Application, Service, rpc  # isort: skip
+from spyne.server.wsgi import WsgiApplication  # isort: skip
+
+log = logging.getLogger(__name__)
+
+Handler = Callable[[Site, Request], Reply]
+
+#: What each operation does at a group's address and at an entry's.
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("group", "Add"): group_operations.add,
+    ("group", "GetResourceProperty"): group_operations.get_property,
+    ("group", "GetMultipleResourceProperties"): group_operations.get_properties,
+    ("group", "QueryResourceProperties"): group_operations.query,
+    ("group", "GetResourcePropertyDocument"): group_operations.get_document,
+    # Some clients know the group's address alone and send the entry's key along.
+    ("group", "SetTerminationTime"): entry_operations.set_termination_time,
+    ("group", "Destroy"): entry_operations.destroy,
+    ("entry", "GetResourceProperty"): entry_operations.get_property,
+    ("entry", "GetMultipleResourceProperties"): entry_operations.get_properties,
+    ("entry", "QueryResourceProperties"): entry_operations.query,
+    ("entry", "GetResourcePropertyDocument"): entry_operations.get_document,
+    ("entry", "SetTerminationTime"): entry_operations.set_termination_time,
+    ("entry", "Destroy"): entry_operations.destroy,
+}
+
+
+def _perform(ctx: Any, request: Request) -> Reply:
+    site: Site = ctx.app.config
+    try:
+        handler = HANDLERS.get((request.target.kind, request.operation.name))
+        if handler is None:
+            raise UnknownOperation(
+                f"{request.operation.name} is no operation of a service group entry; send it to "
+                f"the group, {site.registry.group(request.target.group).address}"
+            )
+        return handler(site, request)
+    except AggregatorException as error:
+        metrics.observe_failure(error)
+        raise _fault(site, request, error) from error
+    except Exception as error:
+        log.exception("bug in %s", request.operation.name, extra={"group": request.target.group})
+        raise _fault(site, request, error) from error
+
+
+def _fault(site: Site, request: Request, error: Exception) -> WsrfFault:
+    return WsrfFault(
+        write_fault(
+            error,
+            version=request.envelope.version,
+            dialect=request.dialect,
+            now=site.registry.store.clock.now(),
+            operation=request.operation,
+        )
+    )
+
+
+class WsrfService(Service):  # type: ignore[misc]  # Spyne has no types
+    """Every operation of every dialect, by its name."""
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def Add(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-ServiceGroup: register a member."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def GetResourceProperty(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-ResourceProperties: one property."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def GetMultipleResourceProperties(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-ResourceProperties: several properties."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def QueryResourceProperties(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-ResourceProperties: an XPath on the property document."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def GetResourcePropertyDocument(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-ResourceProperties 1.2: the whole property document."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def SetTerminationTime(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-ResourceLifetime: renew, shorten or end a registration."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def Destroy(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-ResourceLifetime: end a registration at once."""
+        return _perform(ctx, request)
+
+
+def soap_applications(site: Site) -> dict[str, Any]:
+    """One WSGI application for each SOAP version, by the name of the version."""
+    protocols = {SOAP11.name: WsrfSoap11, SOAP12.name: WsrfSoap12}
+    return {
+        name: WsgiApplication(
+            Application(
+                [WsrfService],
+                tns=TARGET_NAMESPACE,
+                name="Aggregator",
+                in_protocol=protocol(),
+                out_protocol=protocol(),
+                config=site,
+            )
+        )
+        for name, protocol in protocols.items()
+    }

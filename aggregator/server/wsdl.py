@@ -1,0 +1,35 @@
+"""The static WSDL documents, with a service's own address filled in."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+from xml.sax.saxutils import escape
+
+Kind = Literal["group", "entry", "member"]
+DialectName = Literal["oasis", "gt4"]
+
+_FILES: dict[Kind, str] = {"group": "aggregator", "entry": "entry", "member": "member"}
+
+
+def wsdl(kind: Kind, dialect: DialectName, *, address: str, schemas: str) -> bytes:
+    """The WSDL 1.1 document of one kind of service in one dialect, UTF-8.
+
+    ``address`` is the URL at which the service is called, ``schemas`` the URL under which the
+    schemas lie (``http://host:8080/schemas``); both must be absolute, because clients resolve
+    relative ones in different ways. Raises KeyError for a kind that does not exist.
+    """
+    text = _template(kind, dialect)
+    text = text.replace("@SCHEMAS@", _attribute(schemas.rstrip("/")))
+    return text.replace("@ADDRESS@", _attribute(address)).encode()
+
+
+@cache
+def _template(kind: Kind, dialect: DialectName) -> str:
+    name = f"wsdl/{_FILES[kind]}.{dialect}.wsdl"
+    return files("aggregator.schemas").joinpath(name).read_text(encoding="utf-8")
+
+
+def _attribute(value: str) -> str:
+    return escape(value, {'"': "&quot;"})

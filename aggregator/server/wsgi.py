@@ -1,0 +1,163 @@
+"""The WSGI application: routes by path, reads requests within their limits, answers every error."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from aggregator.errors import AggregatorException, RequestTooLarge
+from aggregator.server import metrics
+from aggregator.server.blocks import in_blocks
+from aggregator.server.body import charset_of, read_body
+from aggregator.server.callers import caller_of
+from aggregator.server.dispatch import dispatch
+from aggregator.server.documents import Document, get_document
+from aggregator.server.gzipping import accepts_gzip, compressed
+from aggregator.server.refusal import Heard, http_headers, refuse
+from aggregator.server.request import ENVIRON_KEY, SIZE_KEY, Request
+from aggregator.server.routes import service_target
+from aggregator.server.service import soap_applications
+from aggregator.server.site import Site
+from aggregator.wire.envelope import check_understood, read_envelope
+from aggregator.wire.parse import Limits, parse
+
+log = logging.getLogger(__name__)
+
+StartResponse = Callable[..., Any]
+Environ = Mapping[str, Any]
+
+_STATUS = {
+    200: "200 OK",
+    400: "400 Bad Request",
+    404: "404 Not Found",
+    405: "405 Method Not Allowed",
+    500: "500 Internal Server Error",
+    503: "503 Service Unavailable",
+}
+
+
+class WsgiService:
+    """The whole service as a WSGI callable (PEP 3333)."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._soap = soap_applications(site)
+        server = site.settings.server
+        self._limits = Limits(server.max_body, server.max_depth, server.max_nodes)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one HTTP request; whatever happens, the client gets an answer of the protocol."""
+        method = environ["REQUEST_METHOD"]
+        if method == "POST":
+            return self._post(environ, start_response)
+        if method in ("GET", "HEAD"):
+            return self._get(environ, start_response, head=method == "HEAD")
+        text = f"{method} is not answered here; POST a SOAP envelope, or GET a page\n"
+        document = Document(
+            405, "text/plain; charset=utf-8", text.encode(), {"Allow": "GET, HEAD, POST"}
+        )
+        return _send(document, start_response)
+
+    def _get(
+        self, environ: Environ, start_response: StartResponse, *, head: bool
+    ) -> Iterable[bytes]:
+        try:
+            document = get_document(
+                self._site, environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+            )
+        except Exception:
+            log.exception("bug in GET %s", environ["PATH_INFO"])
+            document = Document(500, "text/plain; charset=utf-8", b"an internal error\n")
+        return _send(self._packed(document, environ), start_response, head=head)
+
+    def _packed(self, document: Document, environ: Environ) -> Document:
+        """The document as the client takes it: compressed where that is wanted and pays."""
+        headers = {**document.headers, "Vary": "Accept-Encoding"}
+        body = document.body
+        if accepts_gzip(environ) and len(body) >= self._site.settings.server.gzip_minimum:
+            body = b"".join(compressed([body]))
+            headers["Content-Encoding"] = "gzip"
+        return replace(document, body=body, headers=headers)
+
+    def _post(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        began = time.perf_counter()
+        heard = Heard()
+        try:
+            request = self._read(environ, heard)
+        except Exception as error:
+            return self._refuse(error, heard, start_response, began)
+        return self._call(environ, start_response, request, began)
+
+    def _read(self, environ: Environ, heard: Heard) -> Request:
+        """Read a request as far as it can be read; what was understood of it is in `heard`.
+
+        The whole of it is read before its address is looked at, so that a fault speaks the
+        client's dialect and a connection that is kept is in step.
+        """
+        body = read_body(environ, limit=self._limits.size)
+        heard.root = parse(body, limits=self._limits, charset=charset_of(environ))
+        envelope = heard.envelope = read_envelope(heard.root)
+        action = str(environ.get("HTTP_SOAPACTION", ""))
+        check_understood(envelope)
+        operation, dialect = heard.operation, heard.dialect = dispatch(envelope, action)
+        target = service_target(self._site, environ["PATH_INFO"])
+        return Request(envelope, operation, dialect, target, caller_of(environ))
+
+    def _call(
+        self, environ: Environ, start_response: StartResponse, request: Request, began: float
+    ) -> Iterable[bytes]:
+        """Hand the request to Spyne; it answers faults of operations too."""
+        accepts = accepts_gzip(environ)
+        environ = {**environ, ENVIRON_KEY: request}
+        status = ""
+        zipped = False
+
+        def start(line: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            nonlocal status, zipped
+            status = line
+            size = environ.get(SIZE_KEY)
+            zipped = accepts and (size or 0) >= self._site.settings.server.gzip_minimum
+            if zipped:
+                headers = [*headers, ("Content-Encoding", "gzip")]
+            elif size is not None:
+                headers = [*headers, ("Content-Length", str(size))]
+            return start_response(line, [*headers, ("Vary", "Accept-Encoding")], *rest)
+
+        pieces = self._soap[request.envelope.version.name](environ, start)
+        seconds = time.perf_counter() - began
+        metrics.observe_request(request, status, seconds)
+        return compressed(pieces) if zipped else in_blocks(pieces)
+
+    def _refuse(
+        self, error: Exception, heard: Heard, start_response: StartResponse, began: float
+    ) -> Iterable[bytes]:
+        """Answer a request that could not be read or dispatched."""
+        refusal = refuse(error, heard, now=self._site.registry.store.clock.now())
+        fault = refusal.fault
+        # The dialects have no fault for it, and a BaseFault does not tell what to do.
+        told = "RequestTooLarge" if isinstance(error, RequestTooLarge) else fault.name
+        metrics.observe_refusal(told, time.perf_counter() - began)
+        if isinstance(error, AggregatorException):
+            log.info("refused: %s", error, extra={"outcome": type(error).__name__})
+        else:
+            log.error("bug in reading a request", exc_info=error)
+        headers = http_headers(fault)
+        return _send(
+            Document(fault.status, refusal.content_type, refusal.body, headers), start_response
+        )
+
+
+def _send(
+    document: Document, start_response: StartResponse, *, head: bool = False
+) -> Iterable[bytes]:
+    headers = [
+        ("Content-Type", document.content_type),
+        ("Content-Length", str(len(document.body))),
+        ("X-Content-Type-Options", "nosniff"),
+        *document.headers.items(),
+    ]
+    start_response(_STATUS[document.status], headers)
+    return [] if head else [document.body]

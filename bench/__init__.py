@@ -1,0 +1,1 @@
+"""Long runs against the service, for a desk and for a release; ``bench/run`` starts them."""

@@ -1,0 +1,142 @@
+"""The six foreign SOAP clients: what each needs on this machine, and how it is run."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+# What a client asks of other hosts goes to a port where nobody listens, and fails at once.
+NOWHERE = "http://127.0.0.1:9"
+OFFLINE = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "no_proxy": "127.0.0.1"}
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignClient:
+    """A program beside this file; `missing` says in one line what it lacks here, or nothing."""
+
+    name: str
+    program: tuple[str, ...]
+    missing: Callable[[], str]
+    soap: tuple[str, ...] = ("1.1", "1.2")
+
+    def register(self, url: str, dialect: str, soap: str, *words: str, folder: Path) -> Any:
+        """Make the three calls for a member, its first end and its second; what came back."""
+        if self.name == "gsoap":
+            return run([str(compiled(url, dialect, soap, folder)), url, *words])
+        return run([*self.program, url, dialect, *words, soap])
+
+    def operations(self, url: str, folder: Path) -> list[str]:
+        """The operations that the client finds in a WSDL."""
+        if self.name == "gsoap":
+            text = generated(url, folder).read_text()
+            return sorted(set(re.findall(r"^int __ns1__(\w+?)_?\(", text, re.MULTILINE)))
+        return [str(name) for name in run([*self.program, url])]
+
+
+def run(command: list[str]) -> Any:
+    """What a client prints, as JSON; AssertionError with all it said where it fails."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=os.environ | OFFLINE, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def generated(url: str, folder: Path, *options: str) -> Path:
+    """What wsdl2h makes of a WSDL, with soapcpp2's sources beside it."""
+    header = folder / "service.h"
+    _build(["wsdl2h", "-c", "-o", header.name, url], folder)
+    with header.open("a") as text:
+        text.write((HERE / "gsoap/header.h").read_text())
+    _build(["soapcpp2", "-c", "-C", "-L", "-x", *options, header.name], folder)
+    return header
+
+
+def compiled(url: str, dialect: str, soap: str, folder: Path) -> Path:
+    """The program that gSOAP makes of one dialect's WSDL."""
+    wsdl = f"{url}?wsdl=gt4" if dialect == "gt4" else f"{url}?wsdl"
+    generated(wsdl, folder, "-1" if soap == "1.1" else "-2")
+    flags = ["-DGT4"] if dialect == "gt4" else []
+    sources = [str(HERE / "gsoap/client.c"), "soapC.c", "soapClient.c"]
+    _build(["gcc", "-O0", "-w", *flags, "-I.", "-o", "client", *sources, "-lgsoap"], folder)
+    return folder / "client"
+
+
+def _build(command: list[str], folder: Path) -> None:
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def _programs(*names: str) -> str:
+    lacking = [name for name in names if shutil.which(name) is None]
+    return f"{', '.join(lacking)} not on the PATH" if lacking else ""
+
+
+def _python(name: str) -> str:
+    return "" if importlib.util.find_spec(name) else f"the Python package {name} is not installed"
+
+
+@functools.cache
+def _gsoap() -> str:
+    lacking = _programs("wsdl2h", "soapcpp2", "gcc")
+    if not lacking and not Path("/usr/include/stdsoap2.h").exists():
+        lacking = "no /usr/include/stdsoap2.h"
+    return f"{lacking} (packages gsoap, libgsoap-dev)" if lacking else ""
+
+
+@functools.cache
+def _php() -> str:
+    if _programs("php"):
+        return "php not on the PATH (packages php-cli, php-soap)"
+    found = subprocess.run(
+        ["php", "-r", "exit(class_exists('SoapClient') ? 0 : 1);"], check=False, timeout=30
+    )
+    return "php has no SoapClient (package php-soap)" if found.returncode else ""
+
+
+def _node(package: str) -> str:
+    if _programs("node"):
+        return _programs("node")
+    installed = (HERE / "node_modules" / package).exists()
+    return "" if installed else f"no npm package {package}: npm ci --prefix tests/clients"
+
+
+def _script(name: str) -> str:
+    return str(HERE / name)
+
+
+CLIENTS = (
+    ForeignClient(
+        "zeep", (sys.executable, _script("zeep/client.py")), functools.partial(_python, "zeep")
+    ),
+    ForeignClient(
+        "suds",
+        (sys.executable, _script("suds/client.py")),
+        functools.partial(_python, "suds"),
+        soap=("1.1",),
+    ),
+    ForeignClient("gsoap", (), _gsoap),
+    ForeignClient("php", ("php", _script("php/client.php")), _php),
+    ForeignClient(
+        "soap", ("node", _script("node-soap/client.js")), functools.partial(_node, "soap")
+    ),
+    ForeignClient(
+        "strong-soap",
+        ("node", _script("strong-soap/client.js")),
+        functools.partial(_node, "strong-soap"),
+        soap=("1.1",),
+    ),
+)

@@ -1,0 +1,101 @@
+"""Newcomers wait before the door while those who are in wait for threads."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from aggregator.run.connection import Connection
+from aggregator.run.doors import Doors
+from aggregator.run.polling import Polling
+
+
+class Behind:
+    """Whether requests wait, as the test says; and who was let in."""
+
+    def __init__(self) -> None:
+        self.is_behind = False
+        self.let_in: list[socket.socket] = []
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def doors(listener: socket.socket, behind: Behind) -> Iterator[tuple[Doors, Polling]]:
+    def unexpected(connection: Connection) -> None:
+        raise AssertionError(connection)
+
+    polling = Polling(unexpected)
+    made = Doors(
+        [listener],
+        polling,
+        is_behind=lambda: behind.is_behind,
+        has_room=lambda: True,
+        make_room=lambda: True,
+        begin=lambda sock, _address, _server: behind.let_in.append(sock),
+    )
+    made.open()
+    try:
+        yield made, polling
+    finally:
+        made.close()
+        for sock in behind.let_in:
+            sock.close()
+
+
+def test_who_comes_while_requests_wait_is_let_in_after_them(listener: socket.socket) -> None:
+    behind = Behind()
+    with (
+        doors(listener, behind) as (made, polling),
+        socket.create_connection(listener.getsockname()),
+    ):
+        polling.wait(5)
+        assert len(behind.let_in) == 1
+        behind.is_behind = True
+        with socket.create_connection(listener.getsockname()):
+            polling.wait(5)
+            assert made.are_held
+            assert len(behind.let_in) == 1
+            behind.is_behind = False
+            made.look()
+            polling.wait(5)
+            assert not made.are_held
+            assert len(behind.let_in) == 2
+
+
+def test_doors_that_were_closed_stay_closed(listener: socket.socket) -> None:
+    behind = Behind()
+    with doors(listener, behind) as (made, polling):
+        made.close()
+        assert not made.are_held
+        with socket.create_connection(listener.getsockname()):
+            made.look()
+            polling.wait(0.1)
+            assert behind.let_in == []
+
+
+def test_those_who_are_in_keep_nobody_out(listener: socket.socket) -> None:
+    """Requests that wait all the time delay newcomers, but a few come in again and again."""
+    behind = Behind()
+    behind.is_behind = True
+    with doors(listener, behind) as (made, polling), contextlib.ExitStack() as clients:
+        for _ in range(10):
+            clients.enter_context(socket.create_connection(listener.getsockname()))
+        came = []
+        for _ in range(3):
+            polling.wait(made.patience(5))
+            assert made.are_held
+            assert made.patience(5) < 0.1
+            time.sleep(0.06)
+            made.let_some_in()
+            polling.wait(5)
+            came.append(len(behind.let_in))
+        assert came == [4, 8, 10]
