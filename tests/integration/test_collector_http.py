@@ -22,7 +22,9 @@ from aggregator.contract import HttpReply
 from aggregator.errors import CollectError
 from tests.misbehaving import MEGABYTE, VALUE, MisbehavingServer, misbehaving, response
 
-SETTINGS = CollectSettings(timeout=0.7, connect_timeout=0.5, max_response=2 * MEGABYTE)
+#: A machine that is busy may take its time over what is to succeed.
+SETTINGS = CollectSettings(timeout=60.0, connect_timeout=30.0, max_response=2 * MEGABYTE)
+HURRIED = replace(SETTINGS, timeout=0.7, connect_timeout=0.5)
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_connections_are_kept_and_capped_per_host(server: MisbehavingServer) -> 
             replies = await asyncio.gather(*posts)
         return replies[0]
 
-    with_client(many, replace(SETTINGS, connections_per_host=3, timeout=5.0))
+    with_client(many, replace(SETTINGS, connections_per_host=3))
     assert len(server.journal.asked) == 27
     assert server.journal.most_at_once == 3
     assert server.journal.connections == 3
@@ -111,16 +113,14 @@ def test_each_fault_has_its_code(
     server: MisbehavingServer, path: str, code: str, words: str
 ) -> None:
     began = time.monotonic()
-    # What hangs is waited for; what else goes wrong has time to, on a machine that is busy.
-    patient = SETTINGS if code == "timeout" else replace(SETTINGS, timeout=20.0)
-    error = refused(f"{server.url}/{path}", patient)
+    error = refused(f"{server.url}/{path}", HURRIED if code == "timeout" else SETTINGS)
     assert (error.code, words in error.message) == (code, True), error.message
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     assert "127.0.0.1" not in error.message
 
 
 def test_a_large_body_is_not_read_to_its_end(server: MisbehavingServer) -> None:
-    refused(f"{server.url}/big", replace(SETTINGS, timeout=20.0))
+    refused(f"{server.url}/big")
     assert server.journal.sent < 20 * MEGABYTE
 
 
@@ -136,7 +136,7 @@ def test_nobody_listens() -> None:
 
 
 def test_a_name_that_does_not_resolve() -> None:
-    assert refused("http://no-such-host.invalid/").code in ("connection", "timeout")
+    assert refused("http://no-such-host.invalid/", HURRIED).code in ("connection", "timeout")
 
 
 @pytest.mark.parametrize("scheme", ["file:///etc/passwd", "ftp://127.0.0.1/", "gopher://x/"])
@@ -234,10 +234,10 @@ def test_certificates_are_verified(certificate: Path) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with misbehaving(context) as server:
-        error = refused(f"{server.url}/ok", replace(SETTINGS, timeout=5.0))
+        error = refused(f"{server.url}/ok")
         assert (error.code, error.message) == ("tls", "the member's certificate is not trusted")
         assert server.journal.asked == []
-        trusted = replace(SETTINGS, timeout=5.0, ca_file=str(certificate))
+        trusted = replace(SETTINGS, ca_file=str(certificate))
         assert post(f"{server.url}/ok", trusted).status == 200
-        unverified = replace(SETTINGS, timeout=5.0, verify=False)
+        unverified = replace(SETTINGS, verify=False)
         assert post(f"{server.url}/ok", unverified).status == 200
