@@ -76,7 +76,7 @@ class Connection:
         self.held = Held()
         self.parser: Any = None
         #: The request in hand: goes on with its reply, a piece at a time.
-        self.exchange: Generator[None, None, None] | None = None
+        self.exchange: Generator[bool, None, None] | None = None
         self.began = self.since = self.deadline = time.monotonic()
         self.stage = Stage.HEADER
         self.is_secure = False

@@ -10,6 +10,7 @@ from aggregator.run.connection import Connection, Stage
 
 #: Who goes first where there are too many connections: who costs nobody an answer.
 _FIRST_TO_GO = (Stage.LINGERING, Stage.IDLE, Stage.HANDSHAKE, Stage.HEADER, Stage.BODY, Stage.REPLY)
+_SILENT = (Stage.IDLE, Stage.HANDSHAKE, Stage.HEADER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class Crowd:
         """Take note that a connection holds so many bytes of a reply now."""
         self._unsent += size - connection.unsent
         connection.unsent = size
+
+    def wait_no_longer(self, until: float) -> None:
+        """Let those who have said nothing go at an instant."""
+        for connection in self:
+            if connection.stage in _SILENT and not len(connection.arriving):
+                connection.deadline = min(connection.deadline, until)
 
     @property
     def is_full(self) -> bool:

@@ -16,11 +16,21 @@ from gunicorn.http.parser import RequestParser
 
 from aggregator.run.arriving import MOST_HEADER
 from aggregator.run.connection import Connection
+from aggregator.waiting import AT_ONCE, Later
 
 log = logging.getLogger(__name__)
 
 #: Bytes of a reply that are sent together.
 _TOGETHER = 65536
+#: Bytes of a request that is read, and perhaps answered, without a thread: to hand it over and back
+#: takes longer than that.
+_SHORT = 16 * 1024
+#: Bytes of a reply after which who must not wait leaves the rest to a thread.
+_MOST_AT_ONCE = 1024 * 1024
+
+
+#: The steps of an exchange; each tells whether the next one may have to wait.
+Steps = Generator[bool, None, None]
 
 
 class Outcome(enum.Enum):
@@ -59,8 +69,22 @@ class Exchanges:
 
     def answer(self, connection: Connection) -> Outcome:
         """Take the request on a connection, or the reply to it, as far as possible."""
+        outcome = self._answer(connection, at_once=False)
+        assert outcome is not None
+        return outcome
+
+    def answer_at_once(self, connection: Connection) -> Outcome | None:
+        """Take a new request as far as is possible without waiting for anything but the client.
+
+        None where `answer` has to go on, in a thread that may wait.
+        """
+        if len(connection.arriving) > _SHORT:
+            return None
+        return self._answer(connection, at_once=True)
+
+    def _answer(self, connection: Connection, *, at_once: bool) -> Outcome | None:
         try:
-            return self._advance(connection)
+            return self._advance(connection, at_once=at_once)
         except (NoMoreData, StopIteration):
             return Outcome.ENDED
         except OSError:
@@ -69,12 +93,17 @@ class Exchanges:
             log.exception("bug in answering a request")
             return Outcome.BROKEN
 
-    def _advance(self, connection: Connection) -> Outcome:
+    def _advance(self, connection: Connection, *, at_once: bool) -> Outcome | None:
         if connection.exchange is None:
-            connection.exchange = self._begun(connection)
-        for _ in connection.exchange:
-            if connection.outgoing >= _TOGETHER and not connection.flush():
-                return Outcome.BLOCKED
+            connection.exchange = self._begun(connection, at_once=at_once)
+        sent = 0
+        for waits in connection.exchange:
+            if at_once and (waits or sent > _MOST_AT_ONCE):
+                return None
+            if connection.outgoing >= _TOGETHER:
+                sent += connection.outgoing
+                if not connection.flush():
+                    return Outcome.BLOCKED
         # Where the last pieces were not taken at once, this is where we come again.
         if not connection.flush():
             return Outcome.BLOCKED
@@ -84,7 +113,7 @@ class Exchanges:
         connection.arriving.put_back(connection.held.left())
         return Outcome.MORE if connection.arriving.is_whole() else Outcome.KEPT
 
-    def _begun(self, connection: Connection) -> Generator[None, None, None]:
+    def _begun(self, connection: Connection, *, at_once: bool) -> Steps:
         connection.keep = False
         if connection.parser is None:
             connection.parser = RequestParser(self._config, (), connection.client)
@@ -98,25 +127,30 @@ class Exchanges:
             if connection.arriving.expecting:
                 # Said by the front, which knew first.
                 request._expected_100_continue = False
-            return self._exchange(request, connection)
+            return self._exchange(request, connection, at_once=at_once)
         except (NoMoreData, StopIteration, OSError):
             raise
         except Exception as error:
             self._refuse(None, connection, connection.client, error)
             return _nothing_more()
 
-    def _exchange(self, request: Any, connection: Connection) -> Generator[None, None, None]:
+    def _exchange(self, request: Any, connection: Connection, *, at_once: bool) -> Steps:
         response, environ = wsgi.create(
             request, connection, connection.client, connection.server, self._config
         )
         environ["wsgi.multithread"] = True
+        environ[AT_ONCE] = at_once
         if connection.said_all or self._is_ending() or not self._config.keepalive:
             response.force_close()
         pieces = self._application(environ, response.start_response)
+        if isinstance(pieces, Later):
+            yield True
+            environ[AT_ONCE] = False
+            pieces = pieces.answer()
         try:
             for piece in pieces:
                 response.write(piece)
-                yield
+                yield False
             response.close()
         finally:
             close = getattr(pieces, "close", None)
@@ -125,5 +159,5 @@ class Exchanges:
         connection.keep = not response.should_close()
 
 
-def _nothing_more() -> Generator[None, None, None]:
+def _nothing_more() -> Steps:
     yield from ()

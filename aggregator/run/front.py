@@ -17,33 +17,30 @@ from functools import partial
 from aggregator.run.connection import Connection, Stage
 from aggregator.run.crowd import Crowd, Patience, Room
 from aggregator.run.doors import Doors
-from aggregator.run.exchange import Outcome
+from aggregator.run.exchange import Exchanges, Outcome
 from aggregator.run.polling import READ, WRITE, Polling
 from aggregator.run.pool import Pool
 
 log = logging.getLogger(__name__)
 
 _READING = (Stage.IDLE, Stage.HEADER, Stage.BODY)
-_SILENT = (Stage.IDLE, Stage.HANDSHAKE, Stage.HEADER)
-#: Seconds in which a client may take what was still under way to it when we closed.
-_LINGER = 2.0
-#: Seconds between two looks at deadlines.
-_LOOK = 0.25
+#: Seconds in which a client may take what is under way when we close, and between looks at clocks.
+_LINGER, _LOOK = 2.0, 0.25
 
 
 class Front:
     """Looks after the connections of `listeners`; for one thread.
 
-    `answer` is called in a thread of `pool` with a connection that has a whole request, or whose
-    client has taken what it was sent of the reply. `most_body` is in bytes. `on_end` is told why
-    a client was sent away.
+    `exchanges` answer short requests here, as far as that needs no waiting, and all others, and
+    what comes after a client has taken a part of its reply, in threads of `pool`. `most_body` is in
+    bytes. `on_end` is told why a client was sent away.
     """
 
     def __init__(
         self,
         listeners: Sequence[socket.socket],
         *,
-        answer: Callable[[Connection], Outcome],
+        exchanges: Exchanges,
         pool: Pool,
         patience: Patience,
         room: Room,
@@ -51,13 +48,14 @@ class Front:
         tls: ssl.SSLContext | None,
         on_end: Callable[[str], None],
     ) -> None:
-        self._answer = answer
+        self._exchanges = exchanges
         self._pool = pool
         self._patience = patience
         self._most_body = most_body
         self._tls = tls
         self._on_end = on_end
         self._crowd = Crowd(room)
+        self.wait_no_longer = self._crowd.wait_no_longer
         self._polling = Polling(self._serve)
         self._listen = self._polling.listen
         self._doors = Doors(
@@ -86,12 +84,6 @@ class Front:
         if now >= self._next_look:
             self._next_look = now + _LOOK
             self._look(now)
-
-    def wait_no_longer(self, until: float) -> None:
-        """Let those who have said nothing go at an instant."""
-        for connection in self._crowd:
-            if connection.stage in _SILENT and not len(connection.arriving):
-                connection.deadline = min(connection.deadline, until)
 
     def close(self) -> None:
         """End all connections, but for those that threads have in hand: they end with them."""
@@ -151,10 +143,7 @@ class Front:
 
     def _receive(self, connection: Connection) -> None:
         if connection.receive():
-            if len(connection.arriving):
-                self._hand_over(connection)
-            else:
-                self._drop(connection)
+            self._take_up(connection)
             return
         self._listen(connection, READ)
         if connection.arriving.header:
@@ -185,6 +174,17 @@ class Front:
         else:
             self._listen(connection, WRITE)
 
+    def _take_up(self, connection: Connection) -> None:
+        if not len(connection.arriving):
+            self._drop(connection)
+            return
+        connection.enter(Stage.WORKING, patience=math.inf)
+        outcome = self._exchanges.answer_at_once(connection)
+        if outcome is None:
+            self._pool.submit(partial(self._work, connection))
+        else:
+            self._decide(connection, outcome)
+
     def _hand_over(self, connection: Connection) -> None:
         connection.enter(Stage.WORKING, patience=math.inf)
         self._pool.submit(partial(self._work, connection))
@@ -192,7 +192,7 @@ class Front:
     # In threads.
 
     def _work(self, connection: Connection) -> None:
-        outcome = self._answer(connection)
+        outcome = self._exchanges.answer(connection)
         self._doors.catch_up()
         if outcome is Outcome.KEPT and not connection.arrived and not len(connection.arriving):
             connection.enter(Stage.IDLE, patience=self._patience.keepalive)

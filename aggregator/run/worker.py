@@ -23,7 +23,7 @@ from aggregator.run.front import Front
 from aggregator.run.pool import Pool
 from aggregator.run.siblings import siblings_spared
 from aggregator.run.unread import telling_ends
-from aggregator.waiting import announce_to
+from aggregator.waiting import announce_to, but_here
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
         from aggregator.server.metrics import observe_end  # noqa: PLC0415  (made in this process)
 
         pool = Pool(working=self.cfg.threads, most=self.app.room.connections)
-        announce_to(pool.waiting)
+        announce_to(but_here(pool.waiting))
         exchanges = Exchanges(
             telling_ends(self.wsgi),
             config=self.cfg,
@@ -64,7 +64,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
         )
         front = Front(
             self.sockets,
-            answer=exchanges.answer,
+            exchanges=exchanges,
             pool=pool,
             patience=self.app.patience,
             room=self.app.room,

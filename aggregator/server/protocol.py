@@ -7,13 +7,12 @@ to the operation as it came, and the bytes that it returns go out as they are.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 from aggregator.server import spyne_compat  # noqa: F401  (must come before Spyne)
-from aggregator.server.refusal import http_headers
-from aggregator.server.request import ENVIRON_KEY, SIZE_KEY, Reply, Request
-from aggregator.wire.envelope import ENVELOPE_TAIL, SOAP11, SOAP12, envelope_head, reply_headers
+from aggregator.server.answers import answer_with_fault, answer_with_reply
+from aggregator.server.request import ENVIRON_KEY, SIZE_KEY, Request
+from aggregator.wire.envelope import SOAP11, SOAP12
 from aggregator.wire.faults import SoapFault
 
 from spyne import Fault  # isort: skip
@@ -56,21 +55,14 @@ class _Wsrf:
     def create_out_string(self, ctx: Any, out_string_encoding: str | None = None) -> None:
         """The pieces of the envelope."""
         request: Request = ctx.in_document
-        version, addressing = request.envelope.version, request.envelope.addressing
         if isinstance(ctx.out_error, WsrfFault):
-            fault = ctx.out_error.ready
-            headers = reply_headers(addressing, fault.action) + fault.headers
-            head = envelope_head(version, headers=headers)
-            ctx.transport.resp_headers.update(http_headers(fault))
-            ctx.out_string = [head, fault.body, ENVELOPE_TAIL]
-            return
-        reply: Reply = ctx.out_object[0]
-        action = request.dialect.action(request.operation, reply=True)
-        head = envelope_head(version, headers=reply_headers(addressing, action))
-        ctx.transport.resp_headers.update(reply.headers)
-        ctx.transport.req_env[SIZE_KEY] = len(head) + reply.size + len(ENVELOPE_TAIL)
-        # Without a length Spyne does not touch the pieces; the WSGI layer tells the size.
-        ctx.out_string = chain((head,), reply.pieces, (ENVELOPE_TAIL,))
+            answer = answer_with_fault(request, ctx.out_error.ready)
+        else:
+            answer = answer_with_reply(request, ctx.out_object[0])
+            # Without a length Spyne does not touch the pieces; the WSGI layer tells the size.
+            ctx.transport.req_env[SIZE_KEY] = answer.size
+        ctx.transport.resp_headers.update(answer.headers)
+        ctx.out_string = answer.pieces
 
     def fault_to_http_response_code(self, fault: WsrfFault) -> str:
         """The HTTP status line of a fault."""

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from aggregator.errors import AggregatorException, RequestTooLarge
@@ -20,7 +21,10 @@ from aggregator.server.refusal import Heard, http_headers, refuse
 from aggregator.server.request import ENVIRON_KEY, SIZE_KEY, Request
 from aggregator.server.routes import service_target
 from aggregator.server.service import soap_applications
+from aggregator.server.short_way import ShortWay
 from aggregator.server.site import Site
+from aggregator.waiting import AT_ONCE, Later, WouldWait
+from aggregator.wire.dialects import GET_PROPERTY
 from aggregator.wire.envelope import check_understood, read_envelope
 from aggregator.wire.parse import Limits, parse
 
@@ -45,6 +49,7 @@ class WsgiService:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._soap = soap_applications(site)
+        self._short_ways = {name: ShortWay(one.app) for name, one in self._soap.items()}
         server = site.settings.server
         self._limits = Limits(server.max_body, server.max_depth, server.max_nodes)
 
@@ -53,6 +58,13 @@ class WsgiService:
         method = environ["REQUEST_METHOD"]
         if method == "POST":
             return self._post(environ, start_response)
+        if environ.get(AT_ONCE):
+            return Later(partial(self._answer_get, method, environ, start_response))
+        return self._answer_get(method, environ, start_response)
+
+    def _answer_get(
+        self, method: str, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
         if method in ("GET", "HEAD"):
             return self._get(environ, start_response, head=method == "HEAD")
         text = f"{method} is not answered here; POST a SOAP envelope, or GET a page\n"
@@ -88,8 +100,17 @@ class WsgiService:
         try:
             request = self._read(environ, heard)
         except Exception as error:
-            return self._refuse(error, heard, start_response, began)
-        return self._call(environ, start_response, request, began)
+            answer = partial(self._refuse, error, heard, start_response, began)
+            return Later(answer) if environ.get(AT_ONCE) else answer()
+        answer = partial(self._call, environ, start_response, request, began)
+        if not environ.get(AT_ONCE):
+            return answer()
+        if request.operation is not GET_PROPERTY:
+            return Later(answer)
+        try:
+            return answer()
+        except WouldWait:
+            return Later(answer)
 
     def _read(self, environ: Environ, heard: Heard) -> Request:
         """Read a request as far as it can be read; what was understood of it is in `heard`.
@@ -110,6 +131,9 @@ class WsgiService:
         self, environ: Environ, start_response: StartResponse, request: Request, began: float
     ) -> Iterable[bytes]:
         """Hand the request to Spyne; it answers faults of operations too."""
+        way = self._short_ways[request.envelope.version.name]
+        if way.takes(request):
+            return self._call_directly(way, environ, start_response, request, began)
         accepts = accepts_gzip(environ)
         environ = {**environ, ENVIRON_KEY: request}
         status = ""
@@ -130,6 +154,27 @@ class WsgiService:
         seconds = time.perf_counter() - began
         metrics.observe_request(request, status, seconds)
         return compressed(pieces) if zipped else in_blocks(pieces)
+
+    def _call_directly(
+        self,
+        way: ShortWay,
+        environ: Environ,
+        start_response: StartResponse,
+        request: Request,
+        began: float,
+    ) -> Iterable[bytes]:
+        answer = way.call(request)
+        status = _STATUS[answer.status]
+        headers = [("Content-Type", request.envelope.version.content_type), *answer.headers.items()]
+        minimum = self._site.settings.server.gzip_minimum
+        zipped = answer.status == 200 and answer.size >= minimum and accepts_gzip(environ)
+        if zipped:
+            headers.append(("Content-Encoding", "gzip"))
+        else:
+            headers.append(("Content-Length", str(answer.size)))
+        start_response(status, [*headers, ("Vary", "Accept-Encoding")])
+        metrics.observe_request(request, status, time.perf_counter() - began)
+        return compressed(answer.pieces) if zipped else in_blocks(answer.pieces)
 
     def _refuse(
         self, error: Exception, heard: Heard, start_response: StartResponse, began: float

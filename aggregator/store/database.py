@@ -40,6 +40,9 @@ class Database(Protocol):
     def turn(self) -> AbstractContextManager[None]:
         """Hold this host's turn to write in the block."""
 
+    def mark(self) -> int | None:
+        """A number that changes with everything that is written, None where there is none."""
+
     def migrating(self, connection: Connection) -> AbstractContextManager[None]:
         """A transaction on `connection` in which no other process changes the tables."""
 

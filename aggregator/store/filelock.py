@@ -57,6 +57,11 @@ class FileLock:
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
+    @property
+    def file(self) -> int:
+        """The descriptor of the file, open until `close`."""
+        return self._file
+
     def close(self) -> None:
         """Give the file back."""
         with self._thread:

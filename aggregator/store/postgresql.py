@@ -96,6 +96,10 @@ class PostgresqlDatabase:
         """Let pass: the server has row locks."""
         return nullcontext()
 
+    def mark(self) -> int | None:
+        """None: other hosts write too."""
+        return None
+
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
         """A transaction in which no other process changes the tables."""

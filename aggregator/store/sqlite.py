@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool
 
 from aggregator.store.filelock import FileLock, LockWait
+from aggregator.store.turn_mark import TurnMark
 
 # In KiB, as the negative number says. Readers are many and answer from memory most of the time.
 _WRITER_CACHE = -65536
@@ -33,6 +34,7 @@ class SqliteDatabase:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._lock = FileLock(path.with_name(path.name + ".lock"))
+        self._mark = TurnMark(self._lock.file)
         # Opened, never made: where the file was removed, a new one would take its place in silence.
         url = f"sqlite+pysqlite:///file:{quote(str(path.absolute()))}?mode=rw&uri=true"
         self.reading = _engine(
@@ -62,7 +64,15 @@ class SqliteDatabase:
         """Hold the file lock in the block."""
         with self._lock.held():
             self._require_in_place()
-            yield
+            self._mark.begin()
+            try:
+                yield
+            finally:
+                self._mark.end()
+
+    def mark(self) -> int | None:
+        """A number that is another one after each turn; None where nothing can be said."""
+        return self._mark.seen()
 
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
@@ -83,6 +93,7 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close all connections and the lock's file."""
         self.reading.dispose()
+        self._mark.close()
         self._lock.close()
 
     def _require_in_place(self) -> None:

@@ -15,15 +15,29 @@ from aggregator.waiting import waiting
 #: How long readers leave a store in peace that just failed one of them, in seconds.
 RETRY_AFTER = 1.0
 
+#: Seconds for which the mark of a store is believed before the store itself is asked again: it may
+#: have gone away without anybody writing.
+_BELIEVED = 1.0
+
 #: Calls what it is given with a reader of the group; raises StoreUnavailable.
 Ask = Callable[[Callable[[GroupReader], None]], None]
 
 
 class CurrentView:
-    """Keeps a view current; `now` is the store's clock, `stale_reads` in seconds."""
+    """Keeps a view current; `now` is the store's clock, `stale_reads` in seconds.
+
+    `mark` gives a number that changes with everything that is written to the store, None where it
+    can't tell.
+    """
 
     def __init__(
-        self, view: GroupView, *, ask: Ask, now: Callable[[], int], stale_reads: float
+        self,
+        view: GroupView,
+        *,
+        ask: Ask,
+        now: Callable[[], int],
+        stale_reads: float,
+        mark: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._view = view
         self._ask = ask
@@ -33,6 +47,21 @@ class CurrentView:
         self._begun = self._ended = 0.0
         self._last_good = 0.0
         self._trouble: StoreUnavailable | None = None
+        self._mark = mark
+        #: The mark before the last refresh that succeeded.
+        self._marked: int | None = None
+
+    def ready(self) -> GroupView | None:
+        """The view where it is current and that is known without asking the store, else None."""
+        mark = self._mark()
+        if (
+            mark is None
+            or mark != self._marked
+            or time.monotonic() - self._last_good > _BELIEVED
+            or self._view.may_be_stale(self._now())
+        ):
+            return None
+        return self._view
 
     def get(self) -> GroupView:
         """The view with every change that was committed before the call.
@@ -40,6 +69,9 @@ class CurrentView:
         While the store is away it is handed out as it is, `stale_since` set, for `stale_reads`
         seconds; then StoreUnavailable is raised.
         """
+        ready = self.ready()
+        if ready is not None:
+            return ready
         arrived = time.monotonic()
         trouble = self._trouble
         if trouble is not None:
@@ -63,6 +95,8 @@ class CurrentView:
 
     def _refresh(self) -> None:
         begun = time.monotonic()
+        # Before the question: what is written meanwhile may be in the answer, or not.
+        marked, self._marked = self._mark(), None
         try:
             self._ask(partial(self._view.refresh, now=self._now()))
         except StoreUnavailable as error:
@@ -73,7 +107,7 @@ class CurrentView:
                 self._view.stale_since = self._now() - int(unknown * 1e6)
         else:
             self._trouble = self._view.stale_since = None
-            self._last_good = begun
+            self._last_good, self._marked = begun, marked
         self._begun, self._ended = begun, time.monotonic()
 
     def _without_store(self, trouble: StoreUnavailable) -> GroupView:

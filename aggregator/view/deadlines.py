@@ -24,6 +24,11 @@ class Deadlines:
         if instant is not None:
             heapq.heappush(self._heap, (instant, entry))
 
+    def is_due(self, now: int) -> bool:
+        """Whether there is a deadline at or before `now`. Another thread may take it meanwhile."""
+        first = self._heap[:1]
+        return bool(first) and first[0][0] <= now
+
     def due(self, now: int, *, limit: int | None = None) -> list[int]:
         """Take out the ids whose deadlines are at or before `now`; one may come up twice."""
         found: list[int] = []

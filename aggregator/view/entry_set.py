@@ -48,6 +48,10 @@ class EntrySet:
         found = ((entry_id, self.by_id.get(entry_id)) for entry_id in due)
         return {entry_id for entry_id, entry in found if entry and not entry.is_alive(now)}
 
+    def has_maybe_stale(self, now: int) -> bool:
+        """Whether `maybe_stale` would give anything."""
+        return self._staleness.is_due(now)
+
     def maybe_stale(self, now: int, *, limit: int) -> list[int]:
         """Take out ids of entries whose data, as far as is known here, has got too old.
 

@@ -140,6 +140,10 @@ class GroupView:
                 self._tell(self._entries.settle_staleness(known, now))
             yield
 
+    def may_be_stale(self, now: int) -> bool:
+        """Whether the store must be asked how old some data is."""
+        return self._entries.has_maybe_stale(now)
+
     def _maybe_stale(self, now: int) -> list[int]:
         with self._lock:
             return self._entries.maybe_stale(now, limit=STEP)

@@ -41,9 +41,14 @@ class Views:
                 ask=_asking(store, group.id),
                 now=store.clock.now,
                 stale_reads=settings.store.stale_reads,
+                mark=store.database.mark,
             )
             for name, group in groups.items()
         }
+
+    def ready(self, group: str) -> GroupView | None:
+        """The group's view where it is known to be current without asking the store, else None."""
+        return self._views[group].ready()
 
     def current(self, group: str) -> GroupView:
         """The group's view with every change that was committed before the call.

@@ -110,3 +110,93 @@ def test_readers_that_wait_for_a_load_share_it(store: FakeStore) -> None:
         counts = [future.result(10).count(now=NOW) for future in (first, *others)]
     assert counts == [1] * 9
     assert store.asked.count("load_group") == 1
+
+
+class Mark:
+    """The mark of a store, and how often the store was asked."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self.number: int | None = 2
+        self.asked = 0
+        self._store = store
+
+    def view(self, *, view: GroupView | None = None) -> CurrentView:
+        def ask(use: Callable[[GroupReader], None]) -> None:
+            self.asked += 1
+            self._store.ask(use)
+
+        return CurrentView(
+            view or GroupView(FACTS),
+            ask=ask,
+            now=lambda: NOW,
+            stale_reads=60,
+            mark=lambda: self.number,
+        )
+
+
+def test_a_store_whose_mark_stays_is_not_asked_again(store: FakeStore, clock: Clock) -> None:
+    mark = Mark(store)
+    current = mark.view()
+    assert current.ready() is None
+    assert [current.get().count(now=NOW) for _ in range(3)] == [1, 1, 1]
+    assert mark.asked == 1
+    store.put(an_entry(2), "added")
+    mark.number = 4
+    assert current.ready() is None
+    assert current.get().count(now=NOW) == 2
+    assert current.ready() is current.get()
+    assert mark.asked == 2
+
+
+def test_while_somebody_writes_the_store_is_asked(store: FakeStore, clock: Clock) -> None:
+    mark = Mark(store)
+    current = mark.view()
+    current.get()
+    mark.number = None
+    assert current.ready() is None
+    current.get()
+    current.get()
+    assert mark.asked == 3
+
+
+def test_a_mark_from_before_a_write_is_not_taken_for_the_one_after(
+    store: FakeStore, clock: Clock
+) -> None:
+    """What is written while the view asks may have been missed by it."""
+    mark = Mark(store)
+    current = mark.view()
+    current.get()
+    mark.number = 4
+
+    def meanwhile(use: Callable[[GroupReader], None]) -> None:
+        store.ask(use)
+        store.put(an_entry(2), "added")
+        mark.number = 6
+
+    current._ask = meanwhile
+    assert current.get().count(now=NOW) == 1
+    current._ask = store.ask
+    assert current.get().count(now=NOW) == 2
+
+
+def test_a_mark_is_not_believed_for_long(store: FakeStore, clock: Clock) -> None:
+    mark = Mark(store)
+    current = mark.view()
+    current.get()
+    store.away = True
+    assert current.get().stale_since is None
+    clock.seconds += 1.1
+    assert current.get().stale_since is not None
+    assert current.ready() is None
+
+
+def test_data_that_may_be_stale_is_asked_for(
+    store: FakeStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = Mark(store)
+    view = GroupView(FACTS)
+    current = mark.view(view=view)
+    current.get()
+    assert current.ready() is view
+    monkeypatch.setattr(view, "may_be_stale", lambda now: now == NOW)
+    assert current.ready() is None

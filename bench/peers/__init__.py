@@ -1,0 +1,1 @@
+"""What a user would pick instead: each started for one benchmark, on loopback, in a new folder."""

@@ -1,0 +1,195 @@
+"""The hot operations are answered the same on both ways: directly, and through all of Spyne."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from aggregator import waiting
+from aggregator.registry.opening import store_of
+from aggregator.server import short_way
+from aggregator.server.application import create_site
+from aggregator.server.wsgi import WsgiService
+from aggregator.store.migrate import migrate
+from aggregator.waiting import AT_ONCE, Later, but_here
+from tests import soap
+from tests.databases import DATABASES, database
+from tests.integration.evaluator_kit import settings_of
+from tests.waiting import until
+
+GROUP = "/wsrf/services/DefaultIndexService"
+#: What differs from one answer to the next: keys, ids of messages, and instants.
+VARIES = re.compile(rb"[0-9a-f]{46}|uuid:[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[\d:.]+Z")
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[WsgiService]:
+    folder = tmp_path_factory.mktemp("short")
+    with database(request.param, folder) as url:
+        settings = settings_of(folder, url)
+        store = store_of(settings)
+        migrate(store)
+        store.close()
+        site = create_site(settings, query_socket=folder / "nobody")
+        yield WsgiService(site)
+        site.registry.store.close()
+
+
+def asked(
+    service: WsgiService,
+    body: str,
+    *,
+    family: soap.Family,
+    version: str,
+    path: str = GROUP,
+    **more: Any,
+) -> tuple[str, list[tuple[str, str]], bytes]:
+    """Status, headers and content of an answer."""
+    told: list[Any] = []
+    pieces = service(
+        environ(body, family=family, version=version, path=path, **more), lambda *a: told.extend(a)
+    )
+    content = b"".join(pieces)
+    return told[0], sorted(told[1]), content
+
+
+def environ(
+    body: str,
+    *,
+    family: soap.Family,
+    version: str,
+    path: str = GROUP,
+    header: str = "",
+    **more: Any,
+) -> dict[str, Any]:
+    wsa = soap.NS[family]["wsa"]
+    addressing = (
+        f'<wsa:MessageID xmlns:wsa="{wsa}">urn:message</wsa:MessageID>'
+        f'<wsa:Action xmlns:wsa="{wsa}">urn:action</wsa:Action>'
+    )
+    content = soap.envelope(body, header=addressing + header, soap=version)
+    kind = "text/xml" if version == soap.SOAP11 else "application/soap+xml"
+    return {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": path,
+        "CONTENT_TYPE": f"{kind}; charset=utf-8",
+        "CONTENT_LENGTH": str(len(content)),
+        "REMOTE_ADDR": "127.0.0.1",
+        "SERVER_NAME": "index",
+        "SERVER_PORT": "8080",
+        "wsgi.url_scheme": "http",
+        "wsgi.input": io.BytesIO(content),
+        **more,
+    }
+
+
+def read(name: str, family: soap.Family) -> str:
+    ns = soap.NS[family]
+    declared = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in ns.items())
+    return f"<rp:GetResourceProperty {declared}>{name}</rp:GetResourceProperty>"
+
+
+def renewal(time: str, family: soap.Family) -> str:
+    rl = soap.NS[family]["rl"]
+    return (
+        f'<rl:SetTerminationTime xmlns:rl="{rl}"><rl:RequestedTerminationTime>{time}'
+        "</rl:RequestedTerminationTime></rl:SetTerminationTime>"
+    )
+
+
+def questions(family: soap.Family, entry: str) -> list[tuple[str, str]]:
+    """Path and body of what is answered, and of what is refused, by each hot operation."""
+    return [
+        (GROUP, read("sg:Entry", family)),
+        (GROUP, read("sg:Nothing", family)),
+        (GROUP, read("nowhere:Entry", family)),
+        (entry, read("rl:TerminationTime", family)),
+        (f"{GROUP}Entry/{'0' * 46}", read("rl:TerminationTime", family)),
+        (entry, renewal("2098-01-01T00:00:00Z", family)),
+        (entry, renewal("soon", family)),
+        (f"{GROUP}Entry/{'0' * 46}", renewal("2098-01-01T00:00:00Z", family)),
+        (GROUP, soap.add_body("http://127.0.0.1:1/member", family=family)),
+        (GROUP, soap.add_body("mailto:nobody", family=family)),
+        (entry, soap.add_body("http://127.0.0.1:1/member", family=family)),
+    ]
+
+
+@pytest.mark.parametrize("accepts", ["", "gzip"])
+@pytest.mark.parametrize("version", [soap.SOAP11, soap.SOAP12])
+@pytest.mark.parametrize("family", ["gt4", "oasis"])
+def test_both_ways_give_the_same(
+    service: WsgiService,
+    monkeypatch: pytest.MonkeyPatch,
+    family: soap.Family,
+    version: str,
+    accepts: str,
+) -> None:
+    body = soap.add_body("http://127.0.0.1:1/member", family=family)
+    _, _, added = asked(service, body, family=family, version=version)
+    entry = re.search(rb"http://index:8080(/[^<]*Entry/[0-9a-f]+)", added)
+    assert entry
+    statuses = set()
+    for path, question in questions(family, entry[1].decode()):
+        answers = []
+        for way in (short_way.ShortWay.takes, lambda self, request: False):
+            monkeypatch.setattr(short_way.ShortWay, "takes", way)
+            answers.append(
+                asked(
+                    service,
+                    question,
+                    family=family,
+                    version=version,
+                    path=path,
+                    HTTP_ACCEPT_ENCODING=accepts,
+                )
+            )
+            monkeypatch.undo()
+        (status, headers, content), (other_status, other_headers, other_content) = answers
+        assert status == other_status
+        assert dict(headers).keys() == dict(other_headers).keys()
+        if ("Content-Encoding", "gzip") not in headers:
+            assert VARIES.sub(b"", content) == VARIES.sub(b"", other_content)
+        statuses.add(status)
+    assert len(statuses) > 1
+
+
+def test_who_must_not_wait_is_given_what_is_ready_and_the_rest_for_later(
+    service: WsgiService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that looks after all connections is never the one that waits."""
+    entries = read("sg:Entry", "oasis")
+    site = service._site
+
+    def is_ready() -> bool:
+        asked(service, entries, family="oasis", version=soap.SOAP11)
+        return site.views.ready("DefaultIndexService") is not None
+
+    if site.registry.store.is_sqlite:
+        # What was refused before is counted a moment later, which is a write.
+        assert until(is_ready)
+    else:
+        assert not is_ready()
+    monkeypatch.setattr(waiting, "_announce", but_here(nullcontext))
+
+    def first(body: str) -> Any:
+        return service(
+            environ(body, family="oasis", version=soap.SOAP11, **{AT_ONCE: True}), lambda *a: None
+        )
+
+    assert isinstance(first(entries), Later) is not site.registry.store.is_sqlite
+    for body in (
+        soap.add_body("http://127.0.0.1:1/member"),
+        renewal("2098-01-01T00:00:00Z", "oasis"),
+        read("i:RegistrationCount", "oasis").replace(
+            " ", ' xmlns:i="http://mds.globus.org/aggregator/types" ', 1
+        ),
+        "<no:operation xmlns:no='urn:no'/>",
+    ):
+        assert isinstance(first(body), Later), body
