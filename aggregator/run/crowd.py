@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from aggregator.run.connection import Connection, Stage
@@ -34,10 +34,11 @@ class Room:
 
 
 class Crowd:
-    """The connections, and what they hold. For one thread."""
+    """The connections, and what they hold. `told` is told how many there are. For one thread."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, *, told: Callable[[int], None]) -> None:
         self.room = room
+        self._told = told
         self._connections: dict[Connection, None] = {}
         self._arrived = 0
         self._unsent = 0
@@ -51,10 +52,12 @@ class Crowd:
     def add(self, connection: Connection) -> None:
         """Count one more."""
         self._connections[connection] = None
+        self._told(len(self._connections))
 
     def remove(self, connection: Connection) -> None:
         """Count one less, and what it held."""
         del self._connections[connection]
+        self._told(len(self._connections))
         self.count_request(connection, 0)
         self.count_reply(connection, 0)
 

@@ -15,8 +15,10 @@ log = logging.getLogger(__name__)
 
 #: Connections that are accepted before others are looked after.
 _AT_ONCE = 16
-#: Seconds after which some who wait are let in all the same, and how many.
+#: Seconds after which some who wait are let in all the same, and how many: where requests wait, and
+#: where a sibling has fewer connections.
 _HELD, _SOME = 0.05, 4
+_LEFT_TO_OTHERS, _ONE = 0.001, 1
 _NOBODY_THERE = (errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED)
 _NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -24,7 +26,8 @@ _NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 class Doors:
     """The listeners. `is_behind` tells that requests wait for threads: whoever comes then waits
     before the door, and delays nobody who is in; a few are let in again and again, so that those
-    who are in keep nobody out. `has_room` makes room for one more, or says that
+    who are in keep nobody out. `is_ahead` tells that a sibling has fewer connections: it is left a
+    moment to take the next one. `has_room` makes room for one more, or says that
     there is none; `make_room` does so in any case; `begin` takes the socket, its client's address
     and its own."""
 
@@ -34,6 +37,7 @@ class Doors:
         polling: Polling,
         *,
         is_behind: Callable[[], bool],
+        is_ahead: Callable[[], bool],
         has_room: Callable[[], bool],
         make_room: Callable[[], bool],
         begin: Callable[[socket.socket, object, object], None],
@@ -41,12 +45,14 @@ class Doors:
         self._listeners = listeners
         self._polling = polling
         self._is_behind = is_behind
+        self._is_ahead = is_ahead
         self._has_room = has_room
         self._make_room = make_room
         self._begin = begin
         self._wanted = self._open = False
         self._last_came = 0.0
-        self._owed = 0
+        self._let_in_at = 0.0
+        self._owed = self._then_owed = 0
 
     def open(self) -> None:
         """Take connections from now on."""
@@ -74,12 +80,14 @@ class Doors:
 
     def patience(self, longest: float) -> float:
         """Seconds until somebody is to be let in, at most `longest`."""
-        return min(longest, _HELD) if self.are_held else longest
+        if not self.are_held:
+            return longest
+        return min(longest, max(0.0, self._let_in_at - time.monotonic()))
 
     def let_some_in(self) -> None:
-        """Take a few connections although requests wait, where nobody was let in for a while."""
-        if self.are_held and time.monotonic() - self._last_came >= _HELD:
-            self._owed = _SOME
+        """Take a few connections all the same, where nobody was let in for a while."""
+        if self.are_held and time.monotonic() >= self._let_in_at:
+            self._owed = self._then_owed
             self._set(True)
 
     def _set(self, open_: bool) -> None:
@@ -94,7 +102,11 @@ class Doors:
                 self._polling.forget(listener.fileno())
 
     def _may_come(self) -> bool:
-        if not self._is_behind():
+        if self._is_behind():
+            self._let_in_at, self._then_owed = self._last_came + _HELD, _SOME
+        elif self._is_ahead():
+            self._let_in_at, self._then_owed = time.monotonic() + _LEFT_TO_OTHERS, _ONE
+        else:
             return True
         self._owed -= 1
         return self._owed >= 0

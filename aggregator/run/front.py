@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from aggregator.run.balance import Seat
 from aggregator.run.connection import Connection, Stage
 from aggregator.run.crowd import Crowd, Patience, Room
 from aggregator.run.doors import Doors
@@ -31,9 +32,8 @@ _LINGER, _LOOK = 2.0, 0.25
 class Front:
     """Looks after the connections of `listeners`; for one thread.
 
-    `exchanges` answer short requests here, as far as that needs no waiting, and all others, and
-    what comes after a client has taken a part of its reply, in threads of `pool`. `most_body` is in
-    bytes. `on_end` is told why a client was sent away.
+    `exchanges` answer here what needs no waiting, all else in threads of `pool`. `seat` is among
+    those of the sibling workers. `most_body` is in bytes. `on_end` is told why a client must go.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Front:
         *,
         exchanges: Exchanges,
         pool: Pool,
+        seat: Seat,
         patience: Patience,
         room: Room,
         most_body: int,
@@ -54,7 +55,7 @@ class Front:
         self._most_body = most_body
         self._tls = tls
         self._on_end = on_end
-        self._crowd = Crowd(room)
+        self._crowd = Crowd(room, told=seat.tell)
         self.wait_no_longer = self._crowd.wait_no_longer
         self._polling = Polling(self._serve)
         self._listen = self._polling.listen
@@ -62,6 +63,7 @@ class Front:
             listeners,
             self._polling,
             is_behind=lambda: pool.is_behind,
+            is_ahead=lambda: seat.is_ahead,
             has_room=lambda: not self._crowd.is_full or self._make_room(),
             make_room=self._make_room,
             begin=self._begin,
@@ -176,14 +178,12 @@ class Front:
 
     def _take_up(self, connection: Connection) -> None:
         if not len(connection.arriving):
-            self._drop(connection)
-            return
+            return self._drop(connection)
         connection.enter(Stage.WORKING, patience=math.inf)
         outcome = self._exchanges.answer_at_once(connection)
         if outcome is None:
-            self._pool.submit(partial(self._work, connection))
-        else:
-            self._decide(connection, outcome)
+            return self._pool.submit(partial(self._work, connection))
+        return self._decide(connection, outcome)
 
     def _hand_over(self, connection: Connection) -> None:
         connection.enter(Stage.WORKING, patience=math.inf)

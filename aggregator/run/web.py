@@ -15,6 +15,7 @@ from gunicorn.arbiter import Arbiter
 
 from aggregator.config import Settings
 from aggregator.run import logs
+from aggregator.run.balance import Balance
 from aggregator.run.context import RunContext, query_socket
 from aggregator.run.crowd import Patience, Room
 from aggregator.run.parent import die_with
@@ -32,6 +33,8 @@ class WebApplication(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
+        #: Of the workers' connections, shared with them.
+        self.balance = Balance()
         super().__init__()
 
     def load_config(self) -> None:
@@ -100,6 +103,7 @@ def _post_fork(arbiter: Arbiter, worker: Any) -> None:
 
 
 def _child_exit(arbiter: Arbiter, worker: Any) -> None:
+    arbiter.app.balance.seat(worker.age).leave()
     with contextlib.suppress(OSError):
         add_up_ended(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 

@@ -62,10 +62,13 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
             is_ending=lambda: not self.alive,
             refuse=self.handle_error,
         )
+        seat = self.app.balance.seat(self.age)
+        seat.tell(0)
         front = Front(
             self.sockets,
             exchanges=exchanges,
             pool=pool,
+            seat=seat,
             patience=self.app.patience,
             room=self.app.room,
             most_body=self.app.most_body,
@@ -86,6 +89,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
                 self.notify()
                 told = time.monotonic()
             front.turn(_TURN)
+        seat.leave()
         self._finish(front)
         pool.close()
 

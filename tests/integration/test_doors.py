@@ -18,7 +18,7 @@ class Behind:
     """Whether requests wait, as the test says; and who was let in."""
 
     def __init__(self) -> None:
-        self.is_behind = False
+        self.is_behind = self.is_ahead = False
         self.let_in: list[socket.socket] = []
 
 
@@ -38,6 +38,7 @@ def doors(listener: socket.socket, behind: Behind) -> Iterator[tuple[Doors, Poll
         [listener],
         polling,
         is_behind=lambda: behind.is_behind,
+        is_ahead=lambda: behind.is_ahead,
         has_room=lambda: True,
         make_room=lambda: True,
         begin=lambda sock, _address, _server: behind.let_in.append(sock),
@@ -99,3 +100,26 @@ def test_those_who_are_in_keep_nobody_out(listener: socket.socket) -> None:
             polling.wait(5)
             came.append(len(behind.let_in))
         assert came == [4, 8, 10]
+
+
+def test_who_has_more_than_a_sibling_leaves_it_a_moment_and_takes_one_then(
+    listener: socket.socket,
+) -> None:
+    behind = Behind()
+    behind.is_ahead = True
+    with doors(listener, behind) as (made, polling), contextlib.ExitStack() as clients:
+        for _ in range(3):
+            clients.enter_context(socket.create_connection(listener.getsockname()))
+        came = []
+        for _ in range(3):
+            polling.wait(made.patience(5))
+            assert made.are_held
+            assert made.patience(5) <= 0.001
+            time.sleep(0.002)
+            made.let_some_in()
+            polling.wait(5)
+            came.append(len(behind.let_in))
+        assert came == [1, 2, 3]
+        behind.is_ahead = False
+        made.look()
+        assert not made.are_held
