@@ -21,6 +21,7 @@ from bench.processes import Missing
 BENCHMARKS = {
     "full-query": "full_query",
     "add": "add",
+    "renew": "renew",
 }
 
 Run = Callable[[Path, Callable[[float], None]], Result]

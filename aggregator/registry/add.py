@@ -22,6 +22,7 @@ from aggregator.store.entries import (
     renew_entries,
 )
 from aggregator.store.write import Write
+from aggregator.store.writing import Writing
 from aggregator.wire.dialects import FAMILIES, Dialect
 from aggregator.wire.epr import EndpointReference, read_epr
 from aggregator.wire.namespaces import AGG, XSI, clark
@@ -62,7 +63,7 @@ class _Request:
 
 def add(
     registry: Registry, group: ServiceGroup, body: Element, *, dialect: Dialect, caller: Caller
-) -> Added:
+) -> Writing[Added]:
     """Register what the Add element asks for; returns after the commit is on disk.
 
     Raises AddRefused or one of its kind; then nothing is stored, but the RegistrationCount,
@@ -70,9 +71,7 @@ def add(
     """
     try:
         registration = _check(registry, group, body, dialect=dialect, caller=caller)
-        added = registry.store.writer.run(
-            lambda write: _store(registry, group, registration, write)
-        )
+        added: Added = yield lambda write: _store(registry, group, registration, write)
     except (ConfigError, RequestError) as error:
         registry.counter.refused(group.id)
         told = {"group": group.name, "member": _member_of(body), "caller": caller.owner}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from aggregator.config import GroupSettings
 from aggregator.errors import AddRefused, ResourceUnknown
-from aggregator.model import Caller
-from aggregator.registry.registry import Registry, ServiceGroup
+from aggregator.registry.registry import ServiceGroup
 from aggregator.store.entries import remove_entry, renew_entries
 from aggregator.store.write import Write
+from aggregator.store.writing import Writing
 from aggregator.wire.times import SECOND, format_datetime
 
 log = logging.getLogger(__name__)
@@ -79,8 +79,8 @@ def initial_termination(
 
 
 def renew(
-    registry: Registry, group: ServiceGroup, renewals: Sequence[Renewal], *, caller: Caller
-) -> list[Granted | ResourceUnknown]:
+    group: ServiceGroup, renewals: Sequence[Renewal]
+) -> Writing[list[Granted | ResourceUnknown]]:
     """Set the TerminationTime of many entries in one durable transaction, each on its own.
 
     A time that is now or past ends the entry at once: that is how a GT client deregisters. An
@@ -98,7 +98,7 @@ def renew(
             for renewal, time, address in zip(renewals, times, found, strict=True)
         ]
 
-    results = registry.store.writer.run(unit)
+    results: list[Granted | ResourceUnknown] = yield unit
     for renewal, result in zip(renewals, results, strict=True):
         if isinstance(result, Granted):
             told = {"group": group.name, "entry": renewal.key, "member": result.address}
@@ -106,19 +106,17 @@ def renew(
     return results
 
 
-def set_termination_time(
-    registry: Registry, group: ServiceGroup, renewal: Renewal, *, caller: Caller
-) -> Granted:
+def set_termination_time(group: ServiceGroup, renewal: Renewal) -> Writing[Granted]:
     """Renew one entry; raises ResourceUnknown where it is unknown or has expired."""
-    (result,) = renew(registry, group, [renewal], caller=caller)
+    (result,) = yield from renew(group, [renewal])
     if isinstance(result, ResourceUnknown):
         raise result
     return result
 
 
-def destroy(registry: Registry, group: ServiceGroup, key: str, *, caller: Caller) -> None:
+def destroy(group: ServiceGroup, key: str) -> Writing[None]:
     """End one entry; raises ResourceUnknown where it is unknown or has expired."""
-    address = registry.store.writer.run(lambda write: remove_entry(write, group.id, key))
+    address: str | None = yield lambda write: remove_entry(write, group.id, key)
     if address is None:
         raise unknown_entry(group, key)
     log.info("destroyed", extra={"group": group.name, "entry": key, "member": address})

@@ -17,6 +17,7 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from aggregator.run.arriving import Arriving, Held
+from aggregator.waiting import Pending
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Stage(enum.Enum):
     BODY = "body"
     #: A thread has it in hand.
     WORKING = "working"
+    #: What it asks for is being written.
+    PENDING = "pending"
     #: The client has to take what it was sent.
     REPLY = "reply"
     #: We are done and only take what is still under way.
@@ -76,7 +79,9 @@ class Connection:
         self.held = Held()
         self.parser: Any = None
         #: The request in hand: goes on with its reply, a piece at a time.
-        self.exchange: Generator[bool, None, None] | None = None
+        self.exchange: Generator[bool | Pending, None, None] | None = None
+        #: What the reply waits for, where no thread waits for it.
+        self.pending: Pending | None = None
         self.began = self.since = self.deadline = time.monotonic()
         self.stage = Stage.HEADER
         self.is_secure = False

@@ -84,11 +84,17 @@ class Doors:
             return longest
         return min(longest, max(0.0, self._let_in_at - time.monotonic()))
 
-    def let_some_in(self) -> None:
-        """Take a few connections all the same, where nobody was let in for a while."""
+    def let_some_in(self, *, now: bool = False) -> None:
+        """Take a few connections all the same, where nobody was let in for a while.
+
+        With `now` look at the listeners in any case: they take their turn behind all connections,
+        of which hundreds may be ready.
+        """
         if self.are_held and time.monotonic() >= self._let_in_at:
             self._owed = self._then_owed
             self._set(True)
+        for listener in self._listeners if now and self._open else ():
+            self._accept(listener)
 
     def _set(self, open_: bool) -> None:
         if open_ == self._open:

@@ -16,7 +16,7 @@ from gunicorn.http.parser import RequestParser
 
 from aggregator.run.arriving import MOST_HEADER
 from aggregator.run.connection import Connection
-from aggregator.waiting import AT_ONCE, Later
+from aggregator.waiting import AT_ONCE, Later, Pending
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,8 @@ _SHORT = 16 * 1024
 _MOST_AT_ONCE = 1024 * 1024
 
 
-#: The steps of an exchange; each tells whether the next one may have to wait.
-Steps = Generator[bool, None, None]
+#: The steps of an exchange; each tells whether the next one may have to wait, or for what.
+Steps = Generator[bool | Pending, None, None]
 
 
 class Outcome(enum.Enum):
@@ -38,6 +38,8 @@ class Outcome(enum.Enum):
 
     #: Answered; the next request may come.
     KEPT = "kept"
+    #: The answer waits for the connection's `pending`.
+    PENDING = "pending"
     #: Answered, and the next request is whole already.
     MORE = "more"
     #: The client has to take what it was sent before there is more.
@@ -97,8 +99,11 @@ class Exchanges:
         if connection.exchange is None:
             connection.exchange = self._begun(connection, at_once=at_once)
         sent = 0
-        for waits in connection.exchange:
-            if at_once and (waits or sent > _MOST_AT_ONCE):
+        for step in connection.exchange:
+            if isinstance(step, Pending):
+                connection.pending = step
+                return Outcome.PENDING
+            if at_once and (step or sent > _MOST_AT_ONCE):
                 return None
             if connection.outgoing >= _TOGETHER:
                 sent += connection.outgoing
@@ -143,8 +148,8 @@ class Exchanges:
         if connection.said_all or self._is_ending() or not self._config.keepalive:
             response.force_close()
         pieces = self._application(environ, response.start_response)
-        if isinstance(pieces, Later):
-            yield True
+        if isinstance(pieces, (Later, Pending)):
+            yield pieces if isinstance(pieces, Pending) else True
             environ[AT_ONCE] = False
             pieces = pieces.answer()
         try:

@@ -19,8 +19,10 @@ from aggregator.run.connection import Connection, Stage
 from aggregator.run.crowd import Crowd, Patience, Room
 from aggregator.run.doors import Doors
 from aggregator.run.exchange import Exchanges, Outcome
+from aggregator.run.handshakes import Handshakes
 from aggregator.run.polling import READ, WRITE, Polling
 from aggregator.run.pool import Pool
+from aggregator.waiting import Pending
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,6 @@ class Front:
         self._pool = pool
         self._patience = patience
         self._most_body = most_body
-        self._tls = tls
         self._on_end = on_end
         self._crowd = Crowd(room, told=seat.tell)
         self.wait_no_longer = self._crowd.wait_no_longer
@@ -68,6 +69,7 @@ class Front:
             make_room=self._make_room,
             begin=self._begin,
         )
+        self._handshakes = None if tls is None else Handshakes(tls, pool, self._polling)
         #: Open and close these for new connections.
         self.open, self.stop = self._doors.open, self._doors.close
         self.watch = self._polling.watch
@@ -80,8 +82,8 @@ class Front:
         """Do what there is to do; wait for it for `longest` seconds at most."""
         if len(self._crowd):
             longest = min(longest, max(0.0, self._next_look - time.monotonic()))
-        self._polling.wait(self._doors.patience(longest))
-        self._doors.let_some_in()
+        is_busy = self._polling.wait(self._doors.patience(longest))
+        self._doors.let_some_in(now=is_busy)
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + _LOOK
@@ -97,7 +99,7 @@ class Front:
 
     def _begin(self, sock: socket.socket, address: object, server: object) -> None:
         connection = Connection(sock, client=address, server=server, most_body=self._most_body)
-        stage = Stage.HEADER if self._tls is None else Stage.HANDSHAKE
+        stage = Stage.HEADER if self._handshakes is None else Stage.HANDSHAKE
         connection.enter(stage, patience=self._patience.header)
         self._crowd.add(connection)
         self._listen(connection, READ)
@@ -121,8 +123,10 @@ class Front:
                 self._receive(connection)
             elif stage is Stage.REPLY:
                 self._send(connection)
-            elif stage is Stage.HANDSHAKE:
-                self._begin_shake(connection)
+            elif stage is Stage.HANDSHAKE and self._handshakes is not None:
+                self._handshakes.go_on(
+                    connection, until=connection.began + self._patience.header, tell=self._shaken
+                )
             elif stage is Stage.LINGERING:
                 if connection.drain():
                     self._listen(connection, READ)
@@ -133,15 +137,6 @@ class Front:
         except Exception:
             log.exception("bug in a connection, which is closed")
             self._drop(connection)
-
-    def _begin_shake(self, connection: Connection) -> None:
-        assert self._tls is not None
-        if not connection.speaks_tls:
-            # This closes the socket of a client that has gone, and its number is free then.
-            self._polling.leave(connection)
-            connection.speak_tls(self._tls)
-        connection.enter(Stage.WORKING, patience=math.inf)
-        self._pool.submit(partial(self._shake, connection))
 
     def _receive(self, connection: Connection) -> None:
         if connection.receive():
@@ -177,7 +172,7 @@ class Front:
             self._listen(connection, WRITE)
 
     def _take_up(self, connection: Connection) -> None:
-        if not len(connection.arriving):
+        if not len(connection.arriving) and connection.exchange is None:
             return self._drop(connection)
         connection.enter(Stage.WORKING, patience=math.inf)
         outcome = self._exchanges.answer_at_once(connection)
@@ -189,8 +184,6 @@ class Front:
         connection.enter(Stage.WORKING, patience=math.inf)
         self._pool.submit(partial(self._work, connection))
 
-    # In threads.
-
     def _work(self, connection: Connection) -> None:
         outcome = self._exchanges.answer(connection)
         self._doors.catch_up()
@@ -200,24 +193,20 @@ class Front:
         else:
             self._polling.tell(partial(self._decide, connection, outcome))
 
-    def _shake(self, connection: Connection) -> None:
-        """Take a handshake further."""
-        self._doors.catch_up()
-        try:
-            done = connection.shake()
-        except (OSError, ValueError) as error:
-            connection.tell_failure(error)
-            self._polling.tell(partial(self._decide, connection, Outcome.ENDED))
-            return
-        stage = Stage.HEADER if done else Stage.HANDSHAKE
-        self._polling.tell(partial(self._shaken, connection, stage))
-
     # What threads have told.
 
-    def _shaken(self, connection: Connection, stage: Stage) -> None:
-        deadline = connection.began + self._patience.header
-        connection.enter(stage, patience=deadline - time.monotonic())
-        if stage is Stage.HEADER:
+    def _go_on(self, connection: Connection, pending: Pending | None) -> None:
+        """Answer what was pending, unless that was given up meanwhile."""
+        if connection.pending is not pending:
+            return
+        connection.pending = None
+        self._take_up(connection)
+
+    def _shaken(self, connection: Connection, stage: Stage | None) -> None:
+        self._doors.catch_up()
+        if stage is None:
+            self._linger(connection)
+        elif stage is Stage.HEADER:
             # The first words may have come with the handshake's last, and lie in TLS's buffer.
             self._serve(connection)
         else:
@@ -230,6 +219,8 @@ class Front:
             self._hand_over(connection)
         elif outcome is Outcome.KEPT:
             self._keep(connection)
+        elif outcome is Outcome.PENDING:
+            self._wait_for(connection)
         elif outcome is Outcome.BLOCKED:
             connection.enter(Stage.REPLY, patience=self._patience.reply)
             self._crowd.count_reply(connection, connection.outgoing)
@@ -241,6 +232,12 @@ class Front:
             self._linger(connection)
         else:
             self._drop(connection)
+
+    def _wait_for(self, connection: Connection) -> None:
+        pending = connection.pending
+        assert pending is not None
+        connection.enter(Stage.PENDING, patience=pending.patience)
+        pending.when_done(partial(self._polling.tell, partial(self._go_on, connection, pending)))
 
     def _keep(self, connection: Connection) -> None:
         """Wait for the next request, of which a part may be here."""
@@ -264,6 +261,8 @@ class Front:
 
     def _end_late(self, connection: Connection) -> None:
         stage = connection.stage
+        if stage is Stage.PENDING:
+            return self._go_on(connection, connection.pending)
         if stage not in (Stage.IDLE, Stage.LINGERING):
             self._on_end(stage.value)
         if stage is Stage.BODY:

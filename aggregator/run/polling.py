@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 READ, WRITE = select.EPOLLIN | select.EPOLLONESHOT, select.EPOLLOUT | select.EPOLLONESHOT
 
 
+#: Connections that are served before the others, and newcomers, are looked at again: each may cost
+#: a millisecond.
+_MOST = 32
+
+
 class Polling:
     """Calls what is to be done when something can be; `serve` is for connections.
 
@@ -40,13 +45,15 @@ class Polling:
         with contextlib.suppress(OSError):
             os.eventfd_write(self._bell, 1)
 
-    def wait(self, longest: float) -> None:
-        """Do what can be done; wait for it for so many seconds at most."""
-        for number, _ in self._epoll.poll(longest):
+    def wait(self, longest: float) -> bool:
+        """Do what can be done; wait for it for so many seconds at most. Whether there is more."""
+        ready = self._epoll.poll(longest, _MOST)
+        for number, _ in ready:
             # What was done for one may have ended another.
             call = self._calls.get(number)
             if call is not None:
                 call()
+        return len(ready) == _MOST
 
     def watch(self, number: int, call: Callable[[], None]) -> None:
         """Call `call` whenever the file of a number can be read."""

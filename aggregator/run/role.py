@@ -15,6 +15,7 @@ from aggregator.config import ConfigurationError
 from aggregator.run import logs
 from aggregator.run.context import WRONG_CONFIGURATION, RunContext, metrics_dir, query_socket
 from aggregator.run.parent import die_with
+from aggregator.run.this_process import this_process
 
 
 def play(role: str, context: RunContext, *, parent: int) -> int:
@@ -42,6 +43,10 @@ def _share_metrics(folder: Path, *, ending: bool) -> None:
     """Keep this process's metrics in the folder, where one before it may have left its own."""
     # prometheus-client looks at this when it is imported, so it comes before any role's modules.
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    from prometheus_client import values  # noqa: PLC0415
+
+    # It asks for the number of its process at each count, which is a call of the system.
+    values.ValueClass = values.MultiProcessValue(this_process)  # type: ignore[no-untyped-call]
     if not ending:
         from aggregator.server.metric_files import add_up_ended  # noqa: PLC0415
 

@@ -20,6 +20,7 @@ from gunicorn.workers.base import Worker as BaseWorker
 
 from aggregator.run.exchange import Exchanges
 from aggregator.run.front import Front
+from aggregator.run.http_dates import use_for_replies
 from aggregator.run.pool import Pool
 from aggregator.run.siblings import siblings_spared
 from aggregator.run.unread import telling_ends
@@ -44,6 +45,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def init_process(self) -> None:
         """Read the certificates once, in the worker itself: SIGHUP renews them with it."""
+        use_for_replies()
         self._tls: ssl.SSLContext | None = None
         if self.cfg.is_ssl:
             with siblings_spared():

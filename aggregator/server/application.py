@@ -8,10 +8,12 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from aggregator.collect.probe_settings import probe_folder
+from aggregator.collect.probes import ProbeFolder
 from aggregator.config import Settings
 from aggregator.errors import StoreUnavailable
 from aggregator.registry.counting import RegistrationCounter
@@ -28,6 +30,7 @@ from aggregator.server.wsgi import WsgiService
 from aggregator.store.groups import declare_groups
 from aggregator.view.query_client import QueryClient
 from aggregator.view.views import Views
+from aggregator.waiting import waiting
 from aggregator.wire.times import show_ahead
 
 log = logging.getLogger(__name__)
@@ -63,7 +66,7 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
         store=store,
         plugins=plugins,
         groups=groups,
-        resolve_probe=lambda name: probes.resolve(name).name,
+        resolve_probe=partial(_resolved, probes),
         process=process,
         counter=RegistrationCounter(store, process=process),
         here=own_hosts(settings.server.host, public_url=public_url),
@@ -76,6 +79,12 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
     return Site(
         settings, registry, Views(store, groups, settings), queries, Counts(store), public_url
     )
+
+
+def _resolved(probes: ProbeFolder, name: str) -> str:
+    # The folder may be on a file system that hangs.
+    with waiting():
+        return probes.resolve(name).name
 
 
 def _when_the_store_answers(use: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ from aggregator.server import reads
 from aggregator.server.properties import Scene
 from aggregator.server.request import Reply, Request, reply
 from aggregator.server.site import Site
+from aggregator.store.writing import Writing
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import FAMILIES
 from aggregator.wire.parse import text_of
@@ -74,11 +75,11 @@ def query(site: Site, request: Request) -> Reply:
     return reads.query(_scene(site, request), request)
 
 
-def set_termination_time(site: Site, request: Request) -> Reply:
+def set_termination_time(site: Site, request: Request) -> Writing[Reply]:
     """SetTerminationTime: renew, shorten or end the registration, durably."""
     group = site.registry.group(request.target.group)
     renewal = Renewal(_key(request, group), _requested(site, request))
-    granted = lifetime.set_termination_time(site.registry, group, renewal, caller=request.caller)
+    granted = yield from lifetime.set_termination_time(group, renewal)
     return reply(_time_response(request, granted))
 
 
@@ -114,8 +115,8 @@ def _requested(site: Site, request: Request) -> int | None:
     )
 
 
-def destroy(site: Site, request: Request) -> Reply:
+def destroy(site: Site, request: Request) -> Writing[Reply]:
     """Destroy: end the registration at once, durably (MDS4 had no such operation on entries)."""
     group = site.registry.group(request.target.group)
-    lifetime.destroy(site.registry, group, _key(request, group), caller=request.caller)
+    yield from lifetime.destroy(group, _key(request, group))
     return reply(f'<rl:DestroyResponse xmlns:rl="{request.dialect.rl}"/>'.encode())

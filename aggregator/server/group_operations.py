@@ -7,6 +7,7 @@ from aggregator.server import reads
 from aggregator.server.properties import Scene
 from aggregator.server.request import Reply, Request, reply
 from aggregator.server.site import Site
+from aggregator.store.writing import Writing
 from aggregator.view.fragments import GroupFacts
 from aggregator.wire import namespaces as ns
 from aggregator.wire.epr import write_epr, write_epr_content
@@ -39,11 +40,11 @@ def query(site: Site, request: Request) -> Reply:
     return reads.query(_scene(site, request), request)
 
 
-def add(site: Site, request: Request) -> Reply:
+def add(site: Site, request: Request) -> Writing[Reply]:
     """Add: register a member; the reply is sent after the commit is on disk."""
     group = site.registry.group(request.target.group)
     dialect = request.dialect
-    added = register(
+    added = yield from register(
         site.registry, group, request.envelope.body, dialect=dialect, caller=request.caller
     )
     epr = GroupFacts(name=group.name, address=group.address).entry_epr(added.entry.key)

@@ -11,6 +11,7 @@ from aggregator.server import entry_operations, group_operations, metrics
 from aggregator.server.protocol import TARGET_NAMESPACE, WsrfFault, WsrfSoap11, WsrfSoap12
 from aggregator.server.request import Reply, Request
 from aggregator.server.site import Site
+from aggregator.store.writing import Writing, write_now
 from aggregator.wire.envelope import SOAP11, SOAP12
 from aggregator.wire.faults import write_fault
 
@@ -19,7 +20,7 @@ from spyne.server.wsgi import WsgiApplication  # isort: skip
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Site, Request], Reply]
+Handler = Callable[[Site, Request], Reply | Writing[Reply]]
 
 #: What each operation does at a group's address and at an entry's.
 HANDLERS: dict[tuple[str, str], Handler] = {
@@ -40,8 +41,24 @@ HANDLERS: dict[tuple[str, str], Handler] = {
 }
 
 
-def _perform(ctx: Any, request: Request) -> Reply:
+class Stepwise:
+    """A context for who calls the function of an operation himself, and takes it in steps.
+
+    `app` is Spyne's application, as in its own contexts.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+
+def _perform(ctx: Any, request: Request) -> Reply | Writing[Reply]:
+    """The reply; for `Stepwise` the steps that lead to it. Raises WsrfFault."""
     site: Site = ctx.app.config
+    steps = _steps(site, request)
+    return steps if isinstance(ctx, Stepwise) else write_now(site.registry.store.writer, steps)
+
+
+def _steps(site: Site, request: Request) -> Writing[Reply]:
     try:
         handler = HANDLERS.get((request.target.kind, request.operation.name))
         if handler is None:
@@ -49,7 +66,8 @@ def _perform(ctx: Any, request: Request) -> Reply:
                 f"{request.operation.name} is no operation of a service group entry; send it to "
                 f"the group, {site.registry.group(request.target.group).address}"
             )
-        return handler(site, request)
+        found = handler(site, request)
+        return found if isinstance(found, Reply) else (yield from found)
     except AggregatorException as error:
         metrics.observe_failure(error)
         raise _fault(site, request, error) from error

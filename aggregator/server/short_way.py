@@ -10,22 +10,16 @@ same functions on both ways.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from aggregator.server.answers import Answer, answer_with_fault, answer_with_reply
 from aggregator.server.protocol import TARGET_NAMESPACE, WsrfFault
 from aggregator.server.request import Reply, Request
+from aggregator.server.service import Stepwise
+from aggregator.store.writing import Writing
 
 #: The operations that go this way.
 HOT = ("Add", "GetResourceProperty", "SetTerminationTime")
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """What an operation uses of Spyne's context."""
-
-    app: Any
 
 
 class ShortWay:
@@ -33,19 +27,19 @@ class ShortWay:
 
     def __init__(self, application: Any) -> None:
         declared = application.interface.service_method_map
-        self._functions: Mapping[str, Callable[[Any, Request], Reply]] = {
+        self._functions: Mapping[str, Callable[[Any, Request], Writing[Reply]]] = {
             name: declared[f"{{{TARGET_NAMESPACE}}}{name}"][0].function for name in HOT
         }
-        self._context = _Context(application)
+        self._context = Stepwise(application)
 
     def takes(self, request: Request) -> bool:
         """Whether a request can go this way."""
         return request.operation.name in self._functions
 
-    def call(self, request: Request) -> Answer:
-        """The answer of a hot operation."""
+    def steps(self, request: Request) -> Writing[Answer]:
+        """The steps to the answer of a hot operation."""
         try:
-            reply = self._functions[request.operation.name](self._context, request)
+            reply = yield from self._functions[request.operation.name](self._context, request)
         except WsrfFault as error:
             return answer_with_fault(request, error.ready)
         return answer_with_reply(request, reply)

@@ -11,6 +11,7 @@ from typing import Any
 
 from aggregator.errors import AggregatorException, RequestTooLarge
 from aggregator.server import metrics
+from aggregator.server.answers import Answer
 from aggregator.server.blocks import in_blocks
 from aggregator.server.body import charset_of, read_body
 from aggregator.server.callers import caller_of
@@ -23,8 +24,8 @@ from aggregator.server.routes import service_target
 from aggregator.server.service import soap_applications
 from aggregator.server.short_way import ShortWay
 from aggregator.server.site import Site
-from aggregator.waiting import AT_ONCE, Later, WouldWait
-from aggregator.wire.dialects import GET_PROPERTY
+from aggregator.store.writing import begin, write_now
+from aggregator.waiting import AT_ONCE, Later, Pending, WouldWait
 from aggregator.wire.envelope import check_understood, read_envelope
 from aggregator.wire.parse import Limits, parse
 
@@ -103,14 +104,22 @@ class WsgiService:
             answer = partial(self._refuse, error, heard, start_response, began)
             return Later(answer) if environ.get(AT_ONCE) else answer()
         answer = partial(self._call, environ, start_response, request, began)
+        way = self._short_ways[request.envelope.version.name]
+        if not way.takes(request):
+            return Later(answer) if environ.get(AT_ONCE) else answer()
+        tell = partial(self._tell, environ, start_response, request, began)
+        writer = self._site.registry.store.writer
         if not environ.get(AT_ONCE):
-            return answer()
-        if request.operation is not GET_PROPERTY:
-            return Later(answer)
+            return tell(write_now(writer, way.steps(request)))
         try:
-            return answer()
+            found = begin(writer, way.steps(request))
         except WouldWait:
-            return Later(answer)
+            return Later(lambda: tell(write_now(writer, way.steps(request))))
+        if isinstance(found, Answer):
+            return tell(found)
+        return Pending(
+            lambda: tell(found.finish()), when_done=found.when_done, patience=found.patience
+        )
 
     def _read(self, environ: Environ, heard: Heard) -> Request:
         """Read a request as far as it can be read; what was understood of it is in `heard`.
@@ -131,9 +140,6 @@ class WsgiService:
         self, environ: Environ, start_response: StartResponse, request: Request, began: float
     ) -> Iterable[bytes]:
         """Hand the request to Spyne; it answers faults of operations too."""
-        way = self._short_ways[request.envelope.version.name]
-        if way.takes(request):
-            return self._call_directly(way, environ, start_response, request, began)
         accepts = accepts_gzip(environ)
         environ = {**environ, ENVIRON_KEY: request}
         status = ""
@@ -155,15 +161,14 @@ class WsgiService:
         metrics.observe_request(request, status, seconds)
         return compressed(pieces) if zipped else in_blocks(pieces)
 
-    def _call_directly(
+    def _tell(
         self,
-        way: ShortWay,
         environ: Environ,
         start_response: StartResponse,
         request: Request,
         began: float,
+        answer: Answer,
     ) -> Iterable[bytes]:
-        answer = way.call(request)
         status = _STATUS[answer.status]
         headers = [("Content-Type", request.envelope.version.content_type), *answer.headers.items()]
         minimum = self._site.settings.server.gzip_minimum

@@ -5,6 +5,7 @@ A commit that is durable costs a write to disk, whether it holds one unit of wor
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -38,7 +39,8 @@ class Writer:
     def __init__(self, database: Database, clock: StoreClock, *, write_timeout: float) -> None:
         self.lock_wait: LockWait = database.lock_wait
         self._committer = Committer(database, clock)
-        self._patience = _PATIENCE * write_timeout
+        #: Seconds for which it is waited for a commit.
+        self.patience = _PATIENCE * write_timeout
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -50,19 +52,26 @@ class Writer:
         Raises what `unit` raised, or StoreUnavailable in time; then nothing was changed, unless
         the text says that it is in doubt.
         """
-        job = self._enqueue(unit)
-        patience = self._patience if timeout is None else timeout
-        try:
-            with waiting():
-                return cast(T, job.future.result(patience))
-        except TimeoutError:
-            if job.future.done():
-                return cast(T, job.future.result())
-        if self._committer.give_up(job):
-            raise StoreUnavailable(f"nothing could be written in {patience:g} s; nothing changed")
-        raise StoreUnavailable(
-            f"the commit was not confirmed in {patience:g} s; whether it happened is in doubt"
-        )
+        job = self.start(unit)
+        patience = self.patience if timeout is None else timeout
+        with waiting(), contextlib.suppress(TimeoutError):
+            return cast(T, job.future.result(patience))
+        return cast(T, self.outcome(job, patience=patience))
+
+    def start(self, unit: Unit[Any]) -> Job:
+        """Have `unit` run, for who must not block: who has waited long enough asks `outcome`."""
+        return self._enqueue(unit)
+
+    def outcome(self, job: Job, *, patience: float | None = None) -> Any:
+        """What `run` returns or raises, at once: what is not done is given up, if that can be."""
+        if not job.future.done():
+            waited = self.patience if patience is None else patience
+            if self._committer.give_up(job):
+                raise StoreUnavailable(f"nothing could be written in {waited:g} s; nothing changed")
+            raise StoreUnavailable(
+                f"the commit was not confirmed in {waited:g} s; whether it happened is in doubt"
+            )
+        return job.future.result()
 
     def submit(self, unit: Unit[T]) -> Future[T]:
         """As `run`, for who must not block; cancelling it before its turn keeps it from running.
@@ -78,7 +87,7 @@ class Writer:
             if self._thread is None:
                 return
             self._queue.put(None)
-        self._thread.join(self._patience)
+        self._thread.join(self.patience)
 
     def _enqueue(self, unit: Unit[Any]) -> Job:
         job = Job(unit)

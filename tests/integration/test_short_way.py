@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -16,13 +17,16 @@ from aggregator.server import short_way
 from aggregator.server.application import create_site
 from aggregator.server.wsgi import WsgiService
 from aggregator.store.migrate import migrate
-from aggregator.waiting import AT_ONCE, Later, but_here
+from aggregator.waiting import AT_ONCE, Later, Pending, but_here
 from tests import soap
 from tests.databases import DATABASES, database
 from tests.integration.evaluator_kit import settings_of
 from tests.waiting import until
 
 GROUP = "/wsrf/services/DefaultIndexService"
+MEMBER = "http://127.0.0.1:1/member"
+#: Looks for no file, as one that runs a probe does.
+POLL = soap.get_property_config("w:foo", millis=3_600_000, declare='xmlns:w="urn:w"')
 #: What differs from one answer to the next: keys, ids of messages, and instants.
 VARIES = re.compile(rb"[0-9a-f]{46}|uuid:[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[\d:.]+Z")
 
@@ -184,12 +188,80 @@ def test_who_must_not_wait_is_given_what_is_ready_and_the_rest_for_later(
         )
 
     assert isinstance(first(entries), Later) is not site.registry.store.is_sqlite
+    counts = read("i:RegistrationCount", "oasis").replace(
+        " ", ' xmlns:i="http://mds.globus.org/aggregator/types" ', 1
+    )
     for body in (
+        # A probe is looked for in a folder, which may be on a file system that hangs.
         soap.add_body("http://127.0.0.1:1/member"),
-        renewal("2098-01-01T00:00:00Z", "oasis"),
-        read("i:RegistrationCount", "oasis").replace(
-            " ", ' xmlns:i="http://mds.globus.org/aggregator/types" ', 1
-        ),
+        counts,
         "<no:operation xmlns:no='urn:no'/>",
     ):
         assert isinstance(first(body), Later), body
+
+
+@pytest.mark.parametrize("family", ["gt4", "oasis"])
+def test_who_must_not_wait_leaves_what_is_being_written_and_comes_back(
+    service: WsgiService, monkeypatch: pytest.MonkeyPatch, family: soap.Family
+) -> None:
+    added, content = left_and_gone_on_with(
+        service, soap.add_body(MEMBER, POLL, family=family), family
+    )
+    assert added == "200 OK"
+    entry = re.search(rb"http://index:8080(/[^<]*Entry/[0-9a-f]+)", content)
+    assert entry
+    path = entry[1].decode()
+    renewed = renewal("2098-01-01T00:00:00Z", family)
+    status, content = left_and_gone_on_with(service, renewed, family, path=path)
+    assert status == "200 OK"
+    assert b"2098-01-01T00:00:00" in content
+    unknown = f"{GROUP}Entry/{'0' * 46}"
+    status, content = left_and_gone_on_with(service, renewed, family, path=unknown)
+    assert status == "500 Internal Server Error"
+    assert b"ResourceUnknownFault" in content
+
+
+def left_and_gone_on_with(
+    service: WsgiService, body: str, family: soap.Family, *, path: str = GROUP
+) -> tuple[str, bytes]:
+    """Status and content of the answer to a write, asked for as the front of a worker does."""
+    told: list[Any] = []
+    done = threading.Event()
+    asked_for = environ(body, family=family, version=soap.SOAP11, path=path, **{AT_ONCE: True})
+    pending = service(asked_for, lambda *a: told.extend(a))
+    assert isinstance(pending, Pending)
+    assert told == []
+    pending.when_done(done.set)
+    assert done.wait(10)
+    content = b"".join(pending.answer())
+    return told[0], content
+
+
+def test_a_write_that_does_not_become_durable_in_time_is_given_up(
+    service: WsgiService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = service._site.registry.store
+    held, free = threading.Event(), threading.Event()
+
+    def hold(write: object) -> None:
+        held.set()
+        free.wait(10)
+
+    blocking = store.writer.submit(hold)
+    assert held.wait(10)
+    try:
+        told: list[Any] = []
+        body = soap.add_body("http://127.0.0.1:1/never", POLL)
+        pending = service(
+            environ(body, family="oasis", version=soap.SOAP11, **{AT_ONCE: True}),
+            lambda *a: told.extend(a),
+        )
+        assert isinstance(pending, Pending)
+        content = b"".join(pending.answer())
+        assert told[0] == "500 Internal Server Error"
+        assert b"nothing changed" in content
+    finally:
+        free.set()
+        blocking.result(10)
+    _, _, content = asked(service, read("sg:Entry", "oasis"), family="oasis", version=soap.SOAP11)
+    assert b"http://127.0.0.1:1/never" not in content
