@@ -10,12 +10,13 @@ import logging
 from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
-from gunicorn.http import wsgi
 from gunicorn.http.errors import LimitRequestHeaders, NoMoreData
 from gunicorn.http.parser import RequestParser
+from gunicorn.http.wsgi import Response
 
 from aggregator.run.arriving import MOST_HEADER
 from aggregator.run.connection import Connection
+from aggregator.run.environment import environ_of
 from aggregator.waiting import AT_ONCE, Later, Pending
 
 log = logging.getLogger(__name__)
@@ -129,9 +130,6 @@ class Exchanges:
             if size > MOST_HEADER and not has_header:
                 raise LimitRequestHeaders(f"no end within {MOST_HEADER} bytes")
             request = next(connection.parser)
-            if connection.arriving.expecting:
-                # Said by the front, which knew first.
-                request._expected_100_continue = False
             return self._exchange(request, connection, at_once=at_once)
         except (NoMoreData, StopIteration, OSError):
             raise
@@ -140,11 +138,8 @@ class Exchanges:
             return _nothing_more()
 
     def _exchange(self, request: Any, connection: Connection, *, at_once: bool) -> Steps:
-        response, environ = wsgi.create(
-            request, connection, connection.client, connection.server, self._config
-        )
-        environ["wsgi.multithread"] = True
-        environ[AT_ONCE] = at_once
+        response = Response(request, connection, self._config)
+        environ = environ_of(request, connection, at_once=at_once)
         if connection.said_all or self._is_ending() or not self._config.keepalive:
             response.force_close()
         pieces = self._application(environ, response.start_response)

@@ -77,7 +77,10 @@ def gunicorn_settings(settings: Settings, listener: int) -> dict[str, Any]:
         "proc_name": "aggregator-web",
         "accesslog": None,
         "logger_class": "aggregator.run.gunicorn_log.Logger",
-        "forwarded_allow_ips": "",
+        # Nothing may be told for another by anybody: so there is nobody to tell apart.
+        "forwarded_allow_ips": "*",
+        "forwarder_headers": "",
+        "secure_scheme_headers": {},
         "post_fork": _post_fork,
         "child_exit": _child_exit,
     }
