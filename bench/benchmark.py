@@ -22,6 +22,9 @@ BENCHMARKS = {
     "full-query": "full_query",
     "add": "add",
     "renew": "renew",
+    "memory": "memory",
+    "restart": "restart",
+    "growth": "growth",
 }
 
 Run = Callable[[Path, Callable[[float], None]], Result]

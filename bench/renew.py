@@ -38,11 +38,12 @@ function request()
 end
 """
 _PUTS = """
-local number = 0
+local leases = {{{leases}}}
 math.randomseed({seed})
 function request()
    return wrk.format(nil, nil, nil,
-      string.format('{{"key": "key/%08d", {rest}', math.random({many})))
+      string.format('{{"key": "key/%08d", "value": "{value}", "lease": "%s"}}',
+         math.random({many}), leases[math.random(#leases)]))
 end
 """
 _KEPT = """
@@ -68,7 +69,7 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
                 leases = [grant(url) for _ in range(_LEASES)]
                 for number in range(_ROUNDS):
                     loads["the service"].append(_renew(service, folder, paths, number))
-                    loads["etcd put with a lease"].append(_put(url, folder, leases[0], number))
+                    loads["etcd put with a lease"].append(_put(url, folder, leases, number))
                     loads["etcd keep-alive"].append(_keep_alive(url, folder, leases, number))
                     advance((number + 1) / _ROUNDS)
                 _check_etcd(url, loads["etcd put with a lease"], leases)
@@ -105,7 +106,11 @@ def _renew(service: RunningService, folder: Path, paths: Path, seed: int) -> Loa
     )
 
 
-def _put(url: str, folder: Path, lease: str, seed: int) -> Load:
+def _quoted(leases: list[str]) -> str:
+    return ", ".join(f'"{lease}"' for lease in leases)
+
+
+def _put(url: str, folder: Path, leases: list[str], seed: int) -> Load:
     value = base64.b64encode(bytes(range(256)) * 4).decode()
     return load(
         f"{url}/v3/kv/put",
@@ -113,7 +118,7 @@ def _put(url: str, folder: Path, lease: str, seed: int) -> Load:
         clients=_CLIENTS,
         seconds=_SECONDS,
         body=b"{}",
-        lua=_PUTS.format(seed=seed, many=MANY, rest=f'"value": "{value}", "lease": "{lease}"}}'),
+        lua=_PUTS.format(seed=seed, many=MANY, value=value, leases=_quoted(leases)),
     )
 
 
@@ -124,7 +129,7 @@ def _keep_alive(url: str, folder: Path, leases: list[str], seed: int) -> Load:
         clients=_CLIENTS,
         seconds=_SECONDS,
         body=b"{}",
-        lua=_KEPT.format(seed=seed, leases=", ".join(f'"{lease}"' for lease in leases)),
+        lua=_KEPT.format(seed=seed, leases=_quoted(leases)),
     )
 
 

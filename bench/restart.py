@@ -1,0 +1,84 @@
+"""``bench/run restart``: back after a kill with 100,000 entries, beside the bare load of them."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import entries
+from bench.figures import Figure, Result
+from bench.processes import family_of
+from bench.stock import plain_groups, stocked
+from tests import soap
+from tests.service import RunningService, start_service
+
+WHAT = "kill -9 with 100,000 entries, then serve; beside the load of the same rows by SQL"
+MANY = 100_000
+_GROUP = "Large"
+_ROUNDS = 3
+
+
+def run(folder: Path, advance: Callable[[float], None]) -> Result:
+    """Measure; `advance` is told the share that is done."""
+    result = Result("restart", WHAT)
+    result.columns = ("round", "ready, s", "complete, s", "bare load, s")
+    store = stocked(folder / "store", {_GROUP: MANY})
+    config = plain_groups([_GROUP])
+    service = start_service(store, config=config)
+    ready, complete, bare = [], [], []
+    try:
+        _all_of(service)
+        for number in range(_ROUNDS):
+            _kill(service)
+            began = time.monotonic()
+            service = start_service(store, config=config)
+            ready.append(time.monotonic() - began)
+            _all_of(service)
+            complete.append(time.monotonic() - began - ready[-1])
+            bare.append(_load(store / "aggregator.db"))
+            told = (f"{ready[-1]:.2f}", f"{complete[-1]:.2f}", f"{bare[-1]:.2f}")
+            result.rows.append((str(number + 1), *told))
+            advance((number + 1) / _ROUNDS)
+    finally:
+        _kill(service)
+    result.figures += [
+        Figure("ready after", min(ready), "s", "at most", 5.0),
+        Figure(
+            "first reply with all of it, to the bare load",
+            min(complete) / min(bare),
+            "",
+            "at most",
+            3.0,
+        ),
+    ]
+    return result
+
+
+def _kill(service: RunningService) -> None:
+    family = family_of(service.process.pid)
+    service.kill()
+    for process in family:
+        process.wait(15)
+
+
+def _all_of(service: RunningService) -> None:
+    url = f"{service.url}/wsrf/services/{_GROUP}"
+    answer = soap.post(url, entries.all_entries("oasis"), timeout=120)
+    assert answer.status == 200, answer.content[:1000]
+    assert answer.content.count(b"</glue:Cluster>") == MANY
+
+
+def _load(file: Path) -> float:
+    """Seconds in which all rows of the entries are read by SQL."""
+    began = time.monotonic()
+    with sqlite3.connect(file) as connection:
+        rows = connection.execute(
+            "select * from entries join entry_state s on s.entry_id = entries.id"
+            " join entry_health h on h.entry_id = entries.id"
+            " join entry_data d on d.entry_id = entries.id order by entries.id"
+        ).fetchall()
+    connection.close()
+    assert len(rows) == MANY
+    return time.monotonic() - began
