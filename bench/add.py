@@ -36,12 +36,17 @@ end
 """
 #: Keys are text of base 64 as they stand: a number of eight digits makes twelve characters.
 _PUTS = """
+local leases = {{{leases}}}
 local number = {base}
 function request()
    number = number + 1
-   return wrk.format(nil, nil, nil, string.format('{{"key": "key/%08d", {rest}', number))
+   return wrk.format(nil, nil, nil,
+      string.format('{{"key": "key/%08d", "value": "{value}", "lease": "%s"}}',
+         number, leases[1 + number % #leases]))
 end
 """
+#: A lease that holds very many keys makes each put dearer.
+_LEASES = 256
 _WAITED = re.compile(
     r'^aggregator_store_lock_wait_seconds_bucket\{.*?le="([^"]+)".*?\} (\S+)$', re.MULTILINE
 )
@@ -134,6 +139,7 @@ def _add(service: RunningService, folder: Path, *, base: int, seconds: float = _
 
 
 def _put(url: str, folder: Path, *, base: int) -> Load:
+    leases = [f'"{grant(url)}"' for _ in range(_LEASES)]
     value = base64.b64encode(bytes(range(256)) * 4).decode()
     return load(
         f"{url}/v3/kv/put",
@@ -141,7 +147,7 @@ def _put(url: str, folder: Path, *, base: int) -> Load:
         clients=_CLIENTS,
         seconds=_SECONDS,
         body=b"{}",
-        lua=_PUTS.format(base=base, rest=f'"value": "{value}", "lease": "{grant(url)}"}}'),
+        lua=_PUTS.format(base=base, value=value, leases=", ".join(leases)),
     )
 
 

@@ -22,6 +22,8 @@ def unpack(data: bytes) -> tuple[bytes, ...]:
     if not data:
         return ()
     lengths, _, rest = data.partition(b"\n")
+    if b" " not in lengths:
+        return (rest,)
     children = []
     start = 0
     for length in map(int, lengths.split()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import nullcontext
 from itertools import islice
 
 from aggregator.errors import StoreUnavailable
@@ -11,6 +12,7 @@ from aggregator.model import Change
 from aggregator.view.chunks import Fragments
 from aggregator.view.entry_set import EntrySet
 from aggregator.view.fragments import EntryFrame, GroupFacts, Published, entry_frame, publish
+from aggregator.view.garbage import none_searched
 from aggregator.view.reader import GroupReader
 from aggregator.wire.dialects import FAMILIES, Dialect
 
@@ -89,8 +91,9 @@ class GroupView:
 
         Raises StoreUnavailable, and then the view is as it was or partly newer.
         """
-        for _ in self.catch_up(reader, now=now):
-            pass
+        with none_searched() if self.sequence == NEVER else nullcontext():
+            for _ in self.catch_up(reader, now=now):
+                pass
 
     def catch_up(self, reader: GroupReader, *, now: int) -> Iterator[None]:
         """Do as `refresh` does, in small steps."""
