@@ -131,7 +131,7 @@ def _measure(
                 checked.add((way, name))
                 _load(folder, way, case, 1.0, expected=replies[name])
             found = _load(folder, way, case, _SECONDS)
-            _check_sizes(found, len(replies[name]), way)
+            _check_sizes(found, len(replies[name]), way, clients)
             measured.add(way.who, size, family, clients, found.rate)
         advance((number + 1) / (len(cases) + 2))
     return measured
@@ -154,11 +154,14 @@ def _load(
     return found
 
 
-def _check_sizes(found: Load, size: int, way: _Way) -> None:
-    """Refuse a load whose replies can't all have been whole: they have a header, and no more."""
-    mean = found.bytes / found.replies
-    if not size <= mean <= size + 600:
-        raise RuntimeError(f"{way.who} sent {mean:.0f} bytes a reply, where {size} were expected")
+def _check_sizes(found: Load, size: int, way: _Way, clients: int) -> None:
+    """Refuse a load whose replies can't all have been whole.
+
+    They have a header beside their content; each client was in the middle of one at the end.
+    """
+    least = found.replies * size
+    if not least <= found.bytes <= least + found.replies * 600 + clients * size:
+        raise RuntimeError(f"{way.who} sent {found.bytes} bytes in {found.replies} of {size}")
 
 
 def _megabytes(folder: Path, service: RunningService, size: int) -> float:
