@@ -17,7 +17,7 @@ from gunicorn.http.wsgi import Response
 from aggregator.run.arriving import MOST_HEADER
 from aggregator.run.connection import Connection
 from aggregator.run.environment import environ_of
-from aggregator.waiting import AT_ONCE, Later, Pending
+from aggregator.waiting import AT_ONCE, Later, Pending, WouldWait
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +91,10 @@ class Exchanges:
         except (NoMoreData, StopIteration):
             return Outcome.ENDED
         except OSError:
+            return Outcome.BROKEN
+        except WouldWait:
+            # What has begun to be sent can't be begun again elsewhere.
+            log.exception("bug in a reply: it waits where no thread may")
             return Outcome.BROKEN
         except Exception:
             log.exception("bug in answering a request")
