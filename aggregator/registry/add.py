@@ -23,6 +23,7 @@ from aggregator.store.entries import (
 )
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
+from aggregator.waiting import waiting
 from aggregator.wire.dialects import FAMILIES, Dialect
 from aggregator.wire.epr import EndpointReference, read_epr
 from aggregator.wire.namespaces import AGG, XSI, clark
@@ -38,6 +39,8 @@ ERROR = clark(AGG, "AggregatorError")
 _NAMESPACES = frozenset({"", *(dialect.sg for dialect in FAMILIES)})
 #: Bytes that a plain registry keeps of one Content, each child with the namespaces in scope.
 _MOST_CONTENT = 16 * 1024 * 1024
+#: Children of a Content that are written in no time.
+_FEW = 64
 #: Characters of a refused member's address in the log.
 _MOST_TOLD = 200
 
@@ -94,11 +97,13 @@ def _check(
     check_not_self(member.address, own=_own_addresses(registry, group), here=registry.here)
     now = registry.store.clock.now()
     wanted = _requested(request.termination, now)
+    config = _config(request.content)
+    # May have to wait for a file system, and is begun again then: what is told comes after it.
+    plan, sink_plans = _plans(registry, group, config, member, dialect)
+    content = _static_content(group, request.content, plan)
     termination = initial_termination(
         wanted, family=dialect.family, group=group, now=now, member=member.address
     )
-    config = _config(request.content)
-    plan, sink_plans = _plans(registry, group, config, member, dialect)
     check_rules(group.settings.membership_rules, content=request.content, extensions=member.others)
     config_bytes = b"" if config is None else serialise(config)
     return Registration(
@@ -107,7 +112,7 @@ def _check(
         address=member.address,
         dialect=dialect.name,
         config=config_bytes,
-        content=_static_content(group, request.content, plan),
+        content=content,
         plan=plan,
         sink_plans=sink_plans,
         termination=termination,
@@ -227,7 +232,11 @@ def _static_content(
     holder = content if content.find(CONFIG) is None else content.find(DATA)
     if holder is None:
         return ()
-    children = (child for child in holder.iterchildren(tag="*") if child.tag != ERROR)
+    children = [child for child in holder.iterchildren(tag="*") if child.tag != ERROR]
+    if len(children) > _FEW:
+        # Each is written with all namespaces in scope, which may come to megabytes.
+        with waiting():
+            pass
     try:
         return serialise_all(children, limit=_MOST_CONTENT)
     except RequestTooLarge as error:

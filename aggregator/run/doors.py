@@ -107,6 +107,11 @@ class Doors:
             else:
                 self._polling.forget(listener.fileno())
 
+    def _hold(self) -> None:
+        """Close for a while: there is no room, and nothing tells when there is."""
+        self._let_in_at, self._then_owed = time.monotonic() + _HELD, 0
+        self._set(False)
+
     def _may_come(self) -> bool:
         if self._is_behind():
             self._let_in_at, self._then_owed = self._last_came + _HELD, _SOME
@@ -119,15 +124,19 @@ class Doors:
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(_AT_ONCE):
-            if not self._may_come() or not self._has_room():
+            if not self._may_come():
                 self._set(False)
+                return
+            if not self._has_room():
+                self._hold()
                 return
             try:
                 sock, address = listener.accept()
             except OSError as error:
                 if error.errno in _NO_FILES_LEFT:
                     log.warning("there are as many connections as the limit of files allows")
-                    self._set(self._make_room())
+                    if not self._make_room():
+                        self._hold()
                 elif error.errno not in _NOBODY_THERE:
                     # Of the network, of a connection that broke before it was taken, of memory.
                     log.warning("a connection could not be accepted: %s", error)

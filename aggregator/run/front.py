@@ -255,14 +255,15 @@ class Front:
     def _look(self, now: float) -> None:
         """End what has passed its deadline."""
         for connection in self._crowd:
-            if connection.deadline <= now:
+            if connection.deadline <= now and connection.stage is not Stage.GONE:
                 self._end_late(connection)
         self._doors.look()
 
     def _end_late(self, connection: Connection) -> None:
         stage = connection.stage
         if stage is Stage.PENDING:
-            return self._go_on(connection, connection.pending)
+            again = partial(self._go_on, connection, connection.pending)
+            return self._polling.tell(again)
         if stage not in (Stage.IDLE, Stage.LINGERING):
             self._on_end(stage.value)
         if stage is Stage.BODY:

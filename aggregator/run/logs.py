@@ -8,6 +8,8 @@ import sys
 import traceback
 from datetime import UTC, datetime
 
+from aggregator.run.log_handler import PatientHandler
+
 #: Fields beside the message, in this order.
 FIELDS = (
     "role",
@@ -31,7 +33,7 @@ def configure(*, level: str, form: str, role: str) -> None:
     `form` is ``text``, ``json``, or ``auto``: text where standard error is a terminal.
     """
     text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = PatientHandler()
     handler.setFormatter(TextFormatter(role) if text else JsonFormatter(role))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 StartResponse = Callable[..., Any]
 Environ = Mapping[str, Any]
 
+#: Bytes that are compressed in about a millisecond; for more a thread is worth its while.
+_QUICKLY_PACKED = 256 * 1024
+
 _STATUS = {
     200: "200 OK",
     400: "400 Bad Request",
@@ -108,14 +111,27 @@ class WsgiService:
         if not way.takes(request):
             return Later(answer) if environ.get(AT_ONCE) else answer()
         tell = partial(self._tell, environ, start_response, request, began)
+        if environ.get(AT_ONCE):
+            return self._begin(way, request, tell, takes_gzip=accepts_gzip(environ))
+        return tell(write_now(self._site.registry.store.writer, way.steps(request)))
+
+    def _begin(
+        self,
+        way: ShortWay,
+        request: Request,
+        tell: Callable[[Answer], Iterable[bytes]],
+        *,
+        takes_gzip: bool,
+    ) -> Iterable[bytes]:
+        """What is ready without waiting, else what to wait for."""
         writer = self._site.registry.store.writer
-        if not environ.get(AT_ONCE):
-            return tell(write_now(writer, way.steps(request)))
         try:
             found = begin(writer, way.steps(request))
         except WouldWait:
             return Later(lambda: tell(write_now(writer, way.steps(request))))
         if isinstance(found, Answer):
+            if takes_gzip and found.size > _QUICKLY_PACKED:
+                return Later(partial(tell, found))
             return tell(found)
         return Pending(
             lambda: tell(found.finish()), when_done=found.when_done, patience=found.patience

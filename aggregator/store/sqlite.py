@@ -64,7 +64,10 @@ class SqliteDatabase:
         """Hold the file lock in the block."""
         with self._lock.held():
             self._require_in_place()
-            self._mark.begin()
+            try:
+                self._mark.begin()
+            except OSError as error:
+                raise sqlite3.OperationalError(f"the lock's file: {error.strerror}") from error
             try:
                 yield
             finally:
@@ -93,8 +96,9 @@ class SqliteDatabase:
     def close(self) -> None:
         """Close all connections and the lock's file."""
         self.reading.dispose()
-        self._mark.close()
+        # This waits for a turn that is under way, which ends with the mark.
         self._lock.close()
+        self._mark.close()
 
     def _require_in_place(self) -> None:
         """Raise unless the file is where it was: what is written to a removed one is lost."""

@@ -8,21 +8,26 @@ One that was killed in its turn leaves it odd, which tells a reader nothing, unt
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
+import struct
 
-_SIZE = 8
+_WORD = struct.Struct("=Q")
+_SIZE = _WORD.size
 
 
 class TurnMark:
-    """The number, in the file of a descriptor that stays open."""
+    """The number, in the file of a descriptor that stays open; OSError where there is no room."""
 
     def __init__(self, file: int) -> None:
-        if os.fstat(file).st_size < _SIZE:
-            os.ftruncate(file, _SIZE)
+        # A map without room on the disk behind it ends the process that looks at it.
+        os.posix_fallocate(file, 0, _SIZE)
         self._map = mmap.mmap(file, _SIZE)
-        # Read and written as one word of the machine.
+        # Read as one word of the machine. What is written goes to the file: where a disk takes new
+        # room for it and is full that fails, and writing to the map would end the process.
         self._word = memoryview(self._map).cast("Q")
+        self._file = file
 
     def seen(self) -> int | None:
         """The number, None while somebody writes."""
@@ -30,12 +35,17 @@ class TurnMark:
         return None if number & 1 else number
 
     def begin(self) -> None:
-        """Tell that a turn begins. For who holds the lock."""
-        self._word[0] |= 1
+        """Tell that a turn begins. For who holds the lock; OSError: it may not begin."""
+        if not self._word[0] & 1:
+            self._write(self._word[0] + 1)
 
     def end(self) -> None:
-        """Tell that it is over."""
-        self._word[0] = (self._word[0] | 1) + 1
+        """Tell that it is over; where that can't be told, it seems to last, which harms nobody."""
+        with contextlib.suppress(OSError):
+            self._write((self._word[0] | 1) + 1)
+
+    def _write(self, number: int) -> None:
+        os.pwrite(self._file, _WORD.pack(number % 2**64), 0)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -52,10 +52,11 @@ class Writer:
         Raises what `unit` raised, or StoreUnavailable in time; then nothing was changed, unless
         the text says that it is in doubt.
         """
-        job = self.start(unit)
         patience = self.patience if timeout is None else timeout
-        with waiting(), contextlib.suppress(TimeoutError):
-            return cast(T, job.future.result(patience))
+        with waiting():
+            job = self.start(unit)
+            with contextlib.suppress(TimeoutError):
+                return cast(T, job.future.result(patience))
         return cast(T, self.outcome(job, patience=patience))
 
     def start(self, unit: Unit[Any]) -> Job:
@@ -68,9 +69,10 @@ class Writer:
             waited = self.patience if patience is None else patience
             if self._committer.give_up(job):
                 raise StoreUnavailable(f"nothing could be written in {waited:g} s; nothing changed")
-            raise StoreUnavailable(
-                f"the commit was not confirmed in {waited:g} s; whether it happened is in doubt"
-            )
+            if not job.future.done():
+                raise StoreUnavailable(
+                    f"the commit was not confirmed in {waited:g} s; whether it happened is in doubt"
+                )
         return job.future.result()
 
     def submit(self, unit: Unit[T]) -> Future[T]:

@@ -37,7 +37,11 @@ def begin(writer: Writer, writing: Writing[T]) -> T | Begun[T]:
         unit = next(writing)
     except StopIteration as end:
         return cast(T, end.value)
-    return Begun(writer, writing, writer.start(unit))
+    try:
+        job = writer.start(unit)
+    except Exception as error:
+        return _rest(writing, error=error)
+    return Begun(writer, writing, job)
 
 
 class Begun(Generic[T]):

@@ -39,5 +39,6 @@ class Deadlines:
 
     def replace(self, deadlines: Iterable[tuple[int | None, int]]) -> None:
         """Hold these deadlines and no others."""
-        self._heap = [(instant, entry) for instant, entry in deadlines if instant is not None]
-        heapq.heapify(self._heap)
+        heap = [(instant, entry) for instant, entry in deadlines if instant is not None]
+        heapq.heapify(heap)
+        self._heap = heap

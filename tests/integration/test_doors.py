@@ -123,3 +123,34 @@ def test_who_has_more_than_a_sibling_leaves_it_a_moment_and_takes_one_then(
         behind.is_ahead = False
         made.look()
         assert not made.are_held
+
+
+def test_where_there_is_no_room_the_doors_stay_closed_for_a_while(listener: socket.socket) -> None:
+    turns = 0
+
+    def no_room() -> bool:
+        return False
+
+    def unexpected(*_: object) -> None:
+        raise AssertionError
+
+    polling = Polling(unexpected)
+    made = Doors(
+        [listener],
+        polling,
+        is_behind=lambda: False,
+        is_ahead=lambda: False,
+        has_room=no_room,
+        make_room=no_room,
+        begin=unexpected,
+    )
+    made.open()
+    with socket.create_connection(listener.getsockname()):
+        ends = time.monotonic() + 0.3
+        while time.monotonic() < ends:
+            polling.wait(made.patience(1))
+            made.let_some_in()
+            turns += 1
+    made.close()
+    # One to find out, one to open again, for each twentieth of a second.
+    assert 4 <= turns <= 20

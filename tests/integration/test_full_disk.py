@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from aggregator.store.turn_mark import TurnMark
 from tests import soap
 from tests.integration.small_disk import fill, mounted
 from tests.service import MANY_GROUPS, RunningService, running_service
@@ -63,3 +65,22 @@ def test_a_full_disk_costs_no_process_and_no_read(small_disk: Path) -> None:
             what="an Add once there is room",
         )
         assert before == standing(service)
+
+
+def test_a_mark_that_has_no_room_is_refused_and_one_that_has_goes_on(small_disk: Path) -> None:
+    """A file that is mapped without room for it ends who looks at it."""
+    early, late = (os.open(small_disk / name, os.O_RDWR | os.O_CREAT) for name in ("a", "b"))
+    try:
+        mark = TurnMark(early)
+        fill(small_disk / "filler")
+        with pytest.raises(OSError, match="space"):
+            TurnMark(late)
+        mark.begin()
+        assert mark.seen() is None
+        mark.end()
+        assert mark.seen() == 2
+        (small_disk / "filler").unlink()
+        assert TurnMark(late).seen() == 0
+    finally:
+        os.close(early)
+        os.close(late)
