@@ -27,6 +27,7 @@ from aggregator.registry.plugins import find_plugins
 from aggregator.store.engine import Store
 from aggregator.store.leases import release_shards
 from aggregator.store.processes import end_process, start_process
+from aggregator.store.write import Write
 from aggregator.wire.times import show_ahead
 
 logger = logging.getLogger(__name__)
@@ -53,8 +54,10 @@ def run(
     """
     _raise_file_limit()
     orders = Orders(heeding_hup=reload is not None)
+    before = ""
     while True:
-        role = _Role(settings, orders, adopt=adopt)
+        role = _Role(settings, orders, adopt=adopt, before=before)
+        before = role.process
         try:
             asyncio.run(role.play(ready or (lambda: None)))
         except AggregatorException as error:
@@ -69,13 +72,18 @@ def run(
 
 
 class _Role:
-    """One life of the collector, from one reading of the settings to the next."""
+    """One life of the collector, from one reading of the settings to the next.
 
-    def __init__(self, settings: Settings, orders: Orders, *, adopt: bool) -> None:
+    `before` is under which name the life before this one was entered in the store; there it stays
+    until this one is, or nobody might seem to run while web workers are exchanged too.
+    """
+
+    def __init__(self, settings: Settings, orders: Orders, *, adopt: bool, before: str) -> None:
         self._settings = settings
         self._orders = orders
         self._adopt = adopt
-        self._process = f"{ROLE}:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._before = before
+        self.process = f"{ROLE}:{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.status = 0
 
     async def play(self, ready: Callable[[], None]) -> None:
@@ -100,11 +108,10 @@ class _Role:
     async def _open_store(self, told: asyncio.Event) -> Store | None:
         """Open the store and enter this process, however long that takes; None when told to end."""
         store = None
-        enter = partial(start_process, process=self._process, role=ROLE)
         while not told.is_set():
             try:
                 store = store or store_of(self._settings)
-                await asyncio.to_thread(store.writer.run, enter)
+                await asyncio.to_thread(store.writer.run, self._enter)
                 return store
             except StoreUnavailable as error:
                 logger.warning("the collector waits for the store: %s", error)
@@ -113,6 +120,11 @@ class _Role:
         if store is not None:
             store.close()
         return None
+
+    def _enter(self, write: Write) -> None:
+        start_process(write, self.process, ROLE)
+        if self._before:
+            end_process(write, self._before)
 
     @contextlib.asynccontextmanager
     async def _parts(self, store: Store, holder: str) -> AsyncIterator[Parts]:
@@ -129,7 +141,7 @@ class _Role:
                 http=http,
                 run_probe=ProbeRunner(client, folder, limits, wrapped=probes.input == "wrapped"),
                 holder=holder,
-                process=self._process,
+                process=self.process,
             )
         finally:
             http.close()
@@ -164,7 +176,8 @@ class _Role:
         """Give back the lease, so that another collector need not wait for its end."""
         try:
             await parts.recording.write(partial(release_shards, holder=holder))
-            await parts.recording.write(partial(end_process, process=self._process))
+            if not self._orders.goes_on:
+                await parts.recording.write(partial(end_process, process=self.process))
         except StoreUnavailable as error:
             logger.warning("the lease was not given back and runs out: %s", error)
 

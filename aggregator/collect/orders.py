@@ -29,6 +29,11 @@ class Orders:
             event.set()
         return event
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is an order to begin again, and none to end."""
+        return self._again and not self.end
+
     def take_again(self) -> bool:
         """Whether to begin again; an order that comes after this is one of its own."""
         again, self._again = self._again, False

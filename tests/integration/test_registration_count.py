@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import signal
+import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -222,3 +224,24 @@ def test_it_is_one_truth_over_hosts_that_share_a_database(
         send(one.group, [ADD])
         assert totals(one.group) == {12}
         assert count(one.group).start == began
+
+
+def test_a_collector_that_reads_its_settings_anew_is_no_new_start(tmp_path: Path) -> None:
+    """Alone it is all that runs of the service, in both its lives."""
+    service = start_service(tmp_path, options=["--no-web"])
+
+    def rows(question: str) -> list[tuple[object, ...]]:
+        with closing(sqlite3.connect(tmp_path / "aggregator.db")) as connection:
+            return connection.execute(question).fetchall()
+
+    try:
+        assert until(lambda: service.logs().count("collecting") == 1)
+        began = rows("select started from service")
+        [(first,)] = rows("select process from processes where role = 'collector'")
+        service.process.send_signal(signal.SIGHUP)
+        assert until(lambda: service.logs().count("collecting") == 2)
+        assert rows("select started from service") == began
+        [(second,)] = rows("select process from processes where role = 'collector'")
+        assert first != second
+    finally:
+        assert service.stop() == 0
