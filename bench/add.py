@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import re
 import statistics
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from bench import entries
 from bench.figures import Figure, Line, Picture, Result
-from bench.peers.etcd import count, etcd, grant
+from bench.peers.etcd import count, etcd, leases, put
 from bench.processes import Missing
 from bench.stock import plain_groups, stocked
 from bench.wrk import Load, load
@@ -26,27 +25,6 @@ _CLIENTS = 16
 _SECONDS = 10.0
 #: How often the service and etcd take turns.
 _ROUNDS = 3
-_ADDS = """
-local head, tail = wrk.body:match("^(.*)member%-000000(.*)$")
-local number = {base}
-function request()
-   number = number + 1
-   return wrk.format(nil, nil, nil, head .. string.format("member-%06d", number) .. tail)
-end
-"""
-#: Keys are text of base 64 as they stand: a number of eight digits makes twelve characters.
-_PUTS = """
-local leases = {{{leases}}}
-local number = {base}
-function request()
-   number = number + 1
-   return wrk.format(nil, nil, nil,
-      string.format('{{"key": "key/%08d", "value": "{value}", "lease": "%s"}}',
-         number, leases[1 + number % #leases]))
-end
-"""
-#: A lease that holds very many keys makes each put dearer.
-_LEASES = 256
 _WAITED = re.compile(
     r'^aggregator_store_lock_wait_seconds_bucket\{.*?le="([^"]+)".*?\} (\S+)$', re.MULTILINE
 )
@@ -134,20 +112,18 @@ def _add(service: RunningService, folder: Path, *, base: int, seconds: float = _
         clients=_CLIENTS,
         seconds=seconds,
         body=soap.envelope(entries.add_body(0, termination="2099-01-01T00:00:00Z")),
-        lua=_ADDS.format(base=base),
+        lua=entries.ADDS.format(base=base),
     )
 
 
 def _put(url: str, folder: Path, *, base: int) -> Load:
-    leases = [f'"{grant(url)}"' for _ in range(_LEASES)]
-    value = base64.b64encode(bytes(range(256)) * 4).decode()
-    return load(
-        f"{url}/v3/kv/put",
-        folder / "load",
+    return put(
+        url,
+        folder,
+        leases(url),
+        number=f"{base} + count",
         clients=_CLIENTS,
         seconds=_SECONDS,
-        body=b"{}",
-        lua=_PUTS.format(base=base, value=value, leases=", ".join(leases)),
     )
 
 

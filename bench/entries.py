@@ -55,3 +55,14 @@ def all_entries(family: soap.Family) -> bytes:
     return soap.envelope(
         f'<rp:GetResourceProperty xmlns:rp="{rp}" xmlns:sg="{sg}">sg:Entry</rp:GetResourceProperty>'
     )
+
+
+#: Lua for wrk: Adds of members whose numbers follow `base`.
+ADDS = """
+local head, tail = wrk.body:match("^(.*)member%-000000(.*)$")
+local number = {base}
+function request()
+   number = number + 1
+   return wrk.format(nil, nil, nil, head .. string.format("member-%06d", number) .. tail)
+end
+"""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from pathlib import Path
 from bench import entries
 from bench.figures import Figure, Line, Picture, Result
 from bench.processes import cpu_seconds
-from bench.stock import plain_groups, stocked
+from bench.stock import paths, plain_groups, stocked
 from bench.wrk import Load, load
 from tests import soap
 from tests.service import RunningService, running_service
@@ -22,14 +21,6 @@ _GROUP = "Growing"
 _CLIENTS = 8
 _SECONDS = 3.0
 _ROUNDS = 3
-_ADD = """
-local head, tail = wrk.body:match("^(.*)member%-000000(.*)$")
-local number = {seed} * 20000 + 200000
-function request()
-   number = number + 1
-   return wrk.format(nil, nil, nil, head .. string.format("member-%06d", number) .. tail)
-end
-"""
 _OF_ONE = """
 local paths = {{}}
 for line in io.lines("{paths}") do paths[#paths + 1] = line end
@@ -46,7 +37,7 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
         services = {}
         for size in SIZES:
             store = stocked(folder / str(size), {_GROUP: size})
-            (folder / f"{size}.paths").write_text("\n".join(_paths(store)) + "\n")
+            (folder / f"{size}.paths").write_text("\n".join(paths(store, _GROUP)) + "\n")
             config = plain_groups([_GROUP]) + "max_entries = 10000000\n"
             services[size] = stack.enter_context(running_service(store, config=config))
         advance(0.1)
@@ -63,13 +54,6 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
     return result
 
 
-def _paths(store: Path) -> list[str]:
-    with sqlite3.connect(store / "aggregator.db") as connection:
-        keys = [key for (key,) in connection.execute("select key from entry_state")]
-    connection.close()
-    return [f"/wsrf/services/{_GROUP}Entry/{key}" for key in keys]
-
-
 def _cost(service: RunningService, folder: Path, name: str, size: int, seed: int) -> float:
     """Microseconds of CPU of the service for one request."""
     before = cpu_seconds(service.process.pid)
@@ -79,7 +63,9 @@ def _cost(service: RunningService, folder: Path, name: str, size: int, seed: int
         clients=_CLIENTS,
         seconds=_SECONDS,
         body=soap.envelope(_WORK[name][0]),
-        lua=_WORK[name][1].format(seed=seed, paths=folder / f"{size}.paths"),
+        lua=_WORK[name][1].format(
+            seed=seed, base=200_000 + 20_000 * seed, paths=folder / f"{size}.paths"
+        ),
     )
     if found.failed or not found.replies:
         raise RuntimeError(f"{name} at {size}: {found}")
@@ -99,7 +85,7 @@ _WORK = {
         "2099-01-01T00:00:00Z</rl:RequestedTerminationTime></rl:SetTerminationTime>",
         _OF_ONE,
     ),
-    "Add": (entries.add_body(0, termination="2099-01-01T00:00:00Z"), _ADD),
+    "Add": (entries.add_body(0, termination="2099-01-01T00:00:00Z"), entries.ADDS),
 }
 
 

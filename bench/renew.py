@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import sqlite3
 import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 from bench.figures import Figure, Result
-from bench.peers.etcd import ask, count, etcd, grant
+from bench.peers.etcd import ask, count, etcd, keep_alive, leases, put
 from bench.processes import Missing
-from bench.stock import plain_groups, stocked
+from bench.stock import paths, plain_groups, stocked
 from bench.wrk import Load, load
 from tests import soap
 from tests.service import RunningService, running_service
@@ -22,7 +21,6 @@ _GROUP = "Renewed"
 _CLIENTS = 64
 _SECONDS = 8.0
 _ROUNDS = 3
-_LEASES = 256
 #: Each request goes to an entry drawn at random, and asks for a time of its own.
 _RENEWALS = """
 local paths = {{}}
@@ -37,60 +35,47 @@ function request()
    return wrk.format(nil, paths[math.random(#paths)], nil, head .. time .. tail)
 end
 """
-_PUTS = """
-local leases = {{{leases}}}
-math.randomseed({seed})
-function request()
-   return wrk.format(nil, nil, nil,
-      string.format('{{"key": "key/%08d", "value": "{value}", "lease": "%s"}}',
-         math.random({many}), leases[math.random(#leases)]))
-end
-"""
-_KEPT = """
-local leases = {{{leases}}}
-math.randomseed({seed})
-function request()
-   return wrk.format(nil, nil, nil, '{{"ID": "' .. leases[math.random(#leases)] .. '"}}')
-end
-"""
 
 
 def run(folder: Path, advance: Callable[[float], None]) -> Result:
     """Measure; `advance` is told the share that is done."""
     result = Result("renew", WHAT)
     store = stocked(folder / "store", {_GROUP: MANY})
-    paths = folder / "paths"
-    paths.write_text("".join(f"{path}\n" for path in _paths(store)))
+    file = folder / "paths"
+    file.write_text("".join(f"{path}\n" for path in paths(store, _GROUP)))
     loads: dict[str, list[Load]] = {"the service": []}
     with running_service(store, config=plain_groups([_GROUP])) as service:
         try:
             with etcd(folder / "etcd") as url:
                 loads |= {"etcd put with a lease": [], "etcd keep-alive": []}
-                leases = [grant(url) for _ in range(_LEASES)]
+                granted = leases(url)
+                at_random = f"math.random({MANY})"
                 for number in range(_ROUNDS):
-                    loads["the service"].append(_renew(service, folder, paths, number))
-                    loads["etcd put with a lease"].append(_put(url, folder, leases, number))
-                    loads["etcd keep-alive"].append(_keep_alive(url, folder, leases, number))
+                    loads["the service"].append(_renew(service, folder, file, number))
+                    loads["etcd put with a lease"].append(
+                        put(
+                            url,
+                            folder,
+                            granted,
+                            number=at_random,
+                            clients=_CLIENTS,
+                            seconds=_SECONDS,
+                        )
+                    )
+                    loads["etcd keep-alive"].append(
+                        keep_alive(url, folder, granted, clients=_CLIENTS, seconds=_SECONDS)
+                    )
                     advance((number + 1) / _ROUNDS)
-                _check_etcd(url, loads["etcd put with a lease"], leases)
+                _check_etcd(url, loads["etcd put with a lease"], granted)
         except Missing as missing:
             result.missing.append(str(missing))
-            loads["the service"].append(_renew(service, folder, paths, 0))
+            loads["the service"].append(_renew(service, folder, file, 0))
         _check(service, store, loads["the service"])
     _tell(result, loads)
     return result
 
 
-def _paths(store: Path) -> list[str]:
-    """The path of each entry."""
-    with sqlite3.connect(store / "aggregator.db") as connection:
-        keys = [key for (key,) in connection.execute("select key from entry_state")]
-    connection.close()
-    assert len(keys) == MANY
-    return [f"/wsrf/services/{_GROUP}Entry/{key}" for key in keys]
-
-
-def _renew(service: RunningService, folder: Path, paths: Path, seed: int) -> Load:
+def _renew(service: RunningService, folder: Path, file: Path, seed: int) -> Load:
     rl = soap.NS["oasis"]["rl"]
     body = (
         f'<rl:SetTerminationTime xmlns:rl="{rl}"><rl:RequestedTerminationTime>'
@@ -102,34 +87,7 @@ def _renew(service: RunningService, folder: Path, paths: Path, seed: int) -> Loa
         clients=_CLIENTS,
         seconds=_SECONDS,
         body=soap.envelope(body),
-        lua=_RENEWALS.format(paths=paths, seed=seed),
-    )
-
-
-def _quoted(leases: list[str]) -> str:
-    return ", ".join(f'"{lease}"' for lease in leases)
-
-
-def _put(url: str, folder: Path, leases: list[str], seed: int) -> Load:
-    value = base64.b64encode(bytes(range(256)) * 4).decode()
-    return load(
-        f"{url}/v3/kv/put",
-        folder / "load",
-        clients=_CLIENTS,
-        seconds=_SECONDS,
-        body=b"{}",
-        lua=_PUTS.format(seed=seed, many=MANY, value=value, leases=_quoted(leases)),
-    )
-
-
-def _keep_alive(url: str, folder: Path, leases: list[str], seed: int) -> Load:
-    return load(
-        f"{url}/v3/lease/keepalive",
-        folder / "load",
-        clients=_CLIENTS,
-        seconds=_SECONDS,
-        body=b"{}",
-        lua=_KEPT.format(seed=seed, leases=_quoted(leases)),
+        lua=_RENEWALS.format(paths=file, seed=seed),
     )
 
 
@@ -145,10 +103,10 @@ def _check(service: RunningService, store: Path, loads: list[Load]) -> None:
         raise RuntimeError(f"told of {told} renewals, {versions} of {renewed} are there: {loads}")
 
 
-def _check_etcd(url: str, puts: list[Load], leases: list[str]) -> None:
+def _check_etcd(url: str, puts: list[Load], granted: list[str]) -> None:
     told = sum(one.replies for one in puts)
     revision = int(ask(url, "/v3/kv/range", key="a2V5")["header"]["revision"])
-    alive = int(ask(url, "/v3/lease/timetolive", ID=leases[0])["TTL"])
+    alive = int(ask(url, "/v3/lease/timetolive", ID=granted[0])["TTL"])
     if any(one.failed for one in puts) or not told <= revision or alive <= 0 or not count(url):
         raise RuntimeError(f"etcd told of {told} puts and is at revision {revision}")
 

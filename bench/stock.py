@@ -49,6 +49,14 @@ def stocked(folder: Path, counts: dict[str, int], *, termination: int | None = N
     return folder
 
 
+def paths(store: Path, group: str) -> list[str]:
+    """The paths of the entries of a store's one group."""
+    with sqlite3.connect(store / "aggregator.db") as connection:
+        keys = [key for (key,) in connection.execute("select key from entry_state")]
+    connection.close()
+    return [f"/wsrf/services/{group}Entry/{key}" for key in keys]
+
+
 def _multiply(
     connection: sqlite3.Connection, group: str, count: int, termination: int | None
 ) -> None:

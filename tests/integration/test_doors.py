@@ -52,6 +52,19 @@ def doors(listener: socket.socket, behind: Behind) -> Iterator[tuple[Doors, Poll
             sock.close()
 
 
+def let_in_after(
+    seconds: float, made: Doors, polling: Polling, behind: Behind, *, patience: float
+) -> int:
+    """How many are in after a wait before held doors, which tell that it is no longer."""
+    polling.wait(made.patience(5))
+    assert made.are_held
+    assert made.patience(5) <= patience
+    time.sleep(seconds)
+    made.let_some_in()
+    polling.wait(5)
+    return len(behind.let_in)
+
+
 def test_who_comes_while_requests_wait_is_let_in_after_them(listener: socket.socket) -> None:
     behind = Behind()
     with (
@@ -90,15 +103,7 @@ def test_those_who_are_in_keep_nobody_out(listener: socket.socket) -> None:
     with doors(listener, behind) as (made, polling), contextlib.ExitStack() as clients:
         for _ in range(10):
             clients.enter_context(socket.create_connection(listener.getsockname()))
-        came = []
-        for _ in range(3):
-            polling.wait(made.patience(5))
-            assert made.are_held
-            assert made.patience(5) < 0.1
-            time.sleep(0.06)
-            made.let_some_in()
-            polling.wait(5)
-            came.append(len(behind.let_in))
+        came = [let_in_after(0.06, made, polling, behind, patience=0.1) for _ in range(3)]
         assert came == [4, 8, 10]
 
 
@@ -110,15 +115,7 @@ def test_who_has_more_than_a_sibling_leaves_it_a_moment_and_takes_one_then(
     with doors(listener, behind) as (made, polling), contextlib.ExitStack() as clients:
         for _ in range(3):
             clients.enter_context(socket.create_connection(listener.getsockname()))
-        came = []
-        for _ in range(3):
-            polling.wait(made.patience(5))
-            assert made.are_held
-            assert made.patience(5) <= 0.001
-            time.sleep(0.002)
-            made.let_some_in()
-            polling.wait(5)
-            came.append(len(behind.let_in))
+        came = [let_in_after(0.002, made, polling, behind, patience=0.001) for _ in range(3)]
         assert came == [1, 2, 3]
         behind.is_ahead = False
         made.look()

@@ -96,4 +96,5 @@ def test_wrong_configurations_refuse_the_add(group: str, case: str, family: soap
 @pytest.mark.parametrize("family", ["gt4", "oasis"])
 def test_prefixes_declared_around_an_expression_count(group: str, family: soap.Family) -> None:
     config = query_config("//w:Widget[@w:size &gt; 1]", declare='xmlns:w="http://widgets.com"')
-    soap.add(group, "http://127.0.0.1:1/widgets", config, family=family)
+    entry = soap.add(group, "http://127.0.0.1:1/widgets", config, family=family)
+    assert soap.get_property(entry.address, "rl:TerminationTime").status == 200

@@ -73,7 +73,7 @@ def test_those_that_are_too_many_afterwards_end(pool: Pool) -> None:
         pool.submit(wait)
     until(lambda: len(threads) == 6)
     release.set()
-    until(lambda: sum(thread.is_alive() for thread in threads) <= 4, what="fewer threads")
+    assert until(lambda: sum(one.is_alive() for one in threads) <= 4, what="fewer threads")
 
 
 def test_it_tells_when_tasks_wait_for_a_thread(pool: Pool) -> None:

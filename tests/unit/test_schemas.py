@@ -269,7 +269,8 @@ def test_compiles(name: str) -> None:
     path = str(files("aggregator.schemas").joinpath(name))
 
     etree.XMLSchema(etree.parse(path))
-    xmlschema.XMLSchema(path, allow="local")
+    compiled = xmlschema.XMLSchema(path, allow="local")
+    assert compiled.target_namespace == etree.parse(path).getroot().get("targetNamespace")
 
 
 @pytest.mark.parametrize("name", names())
