@@ -24,31 +24,6 @@ class WouldWait(BaseException):
     """
 
 
-class Pending(Iterable[bytes]):
-    """What a WSGI application returns to who must not wait, for what is being written.
-
-    `when_done` has a function called, in any thread, once it is written; `answer` gives then what
-    the application would have returned. It may be called after `patience` seconds in any case.
-    """
-
-    def __init__(
-        self,
-        answer: Callable[[], Iterable[bytes]],
-        *,
-        when_done: Callable[[Callable[[], None]], None],
-        patience: float,
-    ) -> None:
-        self.answer = answer
-        self.when_done = when_done
-        self.patience = patience
-
-    def __iter__(self) -> Iterator[bytes]:
-        done = threading.Event()
-        self.when_done(done.set)
-        done.wait(self.patience)
-        return iter(self.answer())
-
-
 class Later(Iterable[bytes]):
     """What a WSGI application returns to who must not wait: `answer` goes on in a thread that may,
     and gives what it would have returned."""
@@ -58,6 +33,25 @@ class Later(Iterable[bytes]):
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self.answer())
+
+
+class Pending(Later):
+    """The same for what is being written: nobody needs to wait for it in a thread.
+
+    `when_done` has a function called, in any thread, once it is written. `answer` may be called
+    then, and after `patience` seconds in any case.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[], Iterable[bytes]],
+        *,
+        when_done: Callable[[Callable[[], None]], None],
+        patience: float,
+    ) -> None:
+        super().__init__(answer)
+        self.when_done = when_done
+        self.patience = patience
 
 
 def waiting() -> AbstractContextManager[None]:

@@ -61,7 +61,17 @@ class Writer:
 
     def start(self, unit: Unit[Any]) -> Job:
         """Have `unit` run, for who must not block: who has waited long enough asks `outcome`."""
-        return self._enqueue(unit)
+        job = Job(unit)
+        with self._starting:
+            if self._closed:
+                raise StoreUnavailable("the store is closed: this process ends")
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._write, name="store-writer", daemon=True
+                )
+                self._thread.start()
+            self._queue.put(job)
+        return job
 
     def outcome(self, job: Job, *, patience: float | None = None) -> Any:
         """What `run` returns or raises, at once: what is not done is given up, if that can be."""
@@ -80,7 +90,7 @@ class Writer:
 
         It may stay open for as long as the database hangs: wait with a time limit.
         """
-        return cast("Future[T]", self._enqueue(unit).future)
+        return cast("Future[T]", self.start(unit).future)
 
     def close(self) -> None:
         """Run what was given so far and end the thread."""
@@ -90,19 +100,6 @@ class Writer:
                 return
             self._queue.put(None)
         self._thread.join(self.patience)
-
-    def _enqueue(self, unit: Unit[Any]) -> Job:
-        job = Job(unit)
-        with self._starting:
-            if self._closed:
-                raise StoreUnavailable("the store is closed: this process ends")
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._write, name="store-writer", daemon=True
-                )
-                self._thread.start()
-            self._queue.put(job)
-        return job
 
     def _write(self) -> None:
         waiting: deque[Job] = deque()

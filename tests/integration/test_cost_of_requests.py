@@ -7,22 +7,16 @@ were set; who needs more raises them, and says why.
 
 from __future__ import annotations
 
-import io
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
-from aggregator.registry.opening import store_of
-from aggregator.server.application import create_site
 from aggregator.server.wsgi import WsgiService
-from aggregator.store.migrate import migrate
 from bench import entries
 from tests import soap
-from tests.integration.evaluator_kit import settings_of
+from tests.integration.in_process import GROUP, POLL, asked, environ_of_post, in_process
 
-GROUP = "/wsrf/services/DefaultIndexService"
 SIZES = (10, 500)
 #: Most calls of functions of Python, and of C, in the thread that answers.
 BOUNDS = {"all entries": 355, "one entry": 240, "renewal": 300, "Add": 770}
@@ -32,21 +26,13 @@ BOUNDS = {"all entries": 355, "one entry": 240, "renewal": 300, "Add": 770}
 def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WsgiService]:
-    folder = tmp_path_factory.mktemp("cost")
-    settings = settings_of(folder)
-    store = store_of(settings)
-    migrate(store)
-    store.close()
-    site = create_site(settings, query_socket=folder / "nobody")
-    made = WsgiService(site)
-    for number in range(request.param):
-        status, content = ask(made, soap.add_body(entries.member(number), POLL))
-        assert status == "200 OK", content
-    yield made
-    site.registry.store.close()
+    with in_process(tmp_path_factory.mktemp("cost")) as made:
+        for number in range(request.param):
+            status, content = ask(made, soap.add_body(entries.member(number), POLL))
+            assert status == "200 OK", content
+        yield made
 
 
-POLL = soap.get_property_config("w:foo", millis=3_600_000, declare='xmlns:w="urn:w"')
 RL, RP, SG = (soap.NS["oasis"][prefix] for prefix in ("rl", "rp", "sg"))
 ALL = f'<rp:GetResourceProperty xmlns:rp="{RP}" xmlns:sg="{SG}">sg:Entry</rp:GetResourceProperty>'
 ONE = (
@@ -60,18 +46,8 @@ RENEWAL = (
 
 
 def ask(service: WsgiService, body: str, path: str = GROUP) -> tuple[str, bytes]:
-    content = soap.envelope(body)
-    told: list[Any] = []
-    environ = {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": path,
-        "CONTENT_TYPE": "text/xml; charset=utf-8",
-        "CONTENT_LENGTH": str(len(content)),
-        "REMOTE_ADDR": "127.0.0.1",
-        "wsgi.input": io.BytesIO(content),
-    }
-    pieces = service(environ, lambda *a: told.extend(a))
-    return told[0], b"".join(pieces)
+    status, _, content = asked(service, environ_of_post(soap.envelope(body), path=path))
+    return status, content
 
 
 def calls(work: Callable[[], object]) -> int:

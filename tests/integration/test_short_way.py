@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import threading
 from collections.abc import Iterator
@@ -12,21 +11,16 @@ from typing import Any
 import pytest
 
 from aggregator import waiting
-from aggregator.registry.opening import store_of
 from aggregator.server import short_way
-from aggregator.server.application import create_site
 from aggregator.server.wsgi import WsgiService
-from aggregator.store.migrate import migrate
 from aggregator.waiting import AT_ONCE, Later, Pending, but_here
 from tests import soap
 from tests.databases import DATABASES, database
-from tests.integration.evaluator_kit import settings_of
+from tests.integration.in_process import GROUP, POLL, environ_of_post, in_process
+from tests.integration.in_process import asked as in_process_asked
 from tests.waiting import until
 
-GROUP = "/wsrf/services/DefaultIndexService"
 MEMBER = "http://127.0.0.1:1/member"
-#: Looks for no file, as one that runs a probe does.
-POLL = soap.get_property_config("w:foo", millis=3_600_000, declare='xmlns:w="urn:w"')
 #: What differs from one answer to the next: keys, ids of messages, and instants.
 VARIES = re.compile(rb"[0-9a-f]{46}|uuid:[0-9a-f-]{36}|\d{4}-\d\d-\d\dT[\d:.]+Z")
 
@@ -36,62 +30,25 @@ def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WsgiService]:
     folder = tmp_path_factory.mktemp("short")
-    with database(request.param, folder) as url:
-        settings = settings_of(folder, url)
-        store = store_of(settings)
-        migrate(store)
-        store.close()
-        site = create_site(settings, query_socket=folder / "nobody")
-        yield WsgiService(site)
-        site.registry.store.close()
+    with database(request.param, folder) as url, in_process(folder, url) as made:
+        yield made
 
 
-def asked(
-    service: WsgiService,
-    body: str,
-    *,
-    family: soap.Family,
-    version: str,
-    path: str = GROUP,
-    **more: Any,
-) -> tuple[str, list[tuple[str, str]], bytes]:
+def asked(service: WsgiService, body: str, **how: Any) -> tuple[str, list[tuple[str, str]], bytes]:
     """Status, headers and content of an answer."""
-    told: list[Any] = []
-    pieces = service(
-        environ(body, family=family, version=version, path=path, **more), lambda *a: told.extend(a)
-    )
-    content = b"".join(pieces)
-    return told[0], sorted(told[1]), content
+    return in_process_asked(service, environ(body, **how))
 
 
 def environ(
-    body: str,
-    *,
-    family: soap.Family,
-    version: str,
-    path: str = GROUP,
-    header: str = "",
-    **more: Any,
+    body: str, *, family: soap.Family, version: str, path: str = GROUP, **more: Any
 ) -> dict[str, Any]:
     wsa = soap.NS[family]["wsa"]
     addressing = (
         f'<wsa:MessageID xmlns:wsa="{wsa}">urn:message</wsa:MessageID>'
         f'<wsa:Action xmlns:wsa="{wsa}">urn:action</wsa:Action>'
     )
-    content = soap.envelope(body, header=addressing + header, soap=version)
-    kind = "text/xml" if version == soap.SOAP11 else "application/soap+xml"
-    return {
-        "REQUEST_METHOD": "POST",
-        "PATH_INFO": path,
-        "CONTENT_TYPE": f"{kind}; charset=utf-8",
-        "CONTENT_LENGTH": str(len(content)),
-        "REMOTE_ADDR": "127.0.0.1",
-        "SERVER_NAME": "index",
-        "SERVER_PORT": "8080",
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(content),
-        **more,
-    }
+    content = soap.envelope(body, header=addressing, soap=version)
+    return {**environ_of_post(content, path=path, soap12=version == soap.SOAP12), **more}
 
 
 def read(name: str, family: soap.Family) -> str:
@@ -187,7 +144,7 @@ def test_who_must_not_wait_is_given_what_is_ready_and_the_rest_for_later(
             environ(body, family="oasis", version=soap.SOAP11, **{AT_ONCE: True}), lambda *a: None
         )
 
-    assert isinstance(first(entries), Later) is not site.registry.store.is_sqlite
+    assert (type(first(entries)) is Later) is not site.registry.store.is_sqlite
     counts = read("i:RegistrationCount", "oasis").replace(
         " ", ' xmlns:i="http://mds.globus.org/aggregator/types" ', 1
     )
@@ -197,7 +154,7 @@ def test_who_must_not_wait_is_given_what_is_ready_and_the_rest_for_later(
         counts,
         "<no:operation xmlns:no='urn:no'/>",
     ):
-        assert isinstance(first(body), Later), body
+        assert type(first(body)) is Later, body
 
 
 @pytest.mark.parametrize("family", ["gt4", "oasis"])
