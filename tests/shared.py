@@ -8,6 +8,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import xmlschema
+from lxml import etree
 
 #: Beside a checkout where the specifications' own files are at hand; they are no part of ours.
 SHARED = Path(__file__).parent.parent.parent / "shared" / "reference"
@@ -29,3 +31,12 @@ def published_schemas() -> ModuleType:
     if not path.exists():
         pytest.skip(f"the published schemas are not at {path}")
     return _load(path)
+
+
+def complaint(element: etree._Element) -> str:
+    """What the published schemas have against a message; empty where they allow it."""
+    try:
+        published_schemas().validate(element)
+    except xmlschema.XMLSchemaValidationError as error:
+        return str(error.reason)
+    return ""

@@ -16,7 +16,7 @@ from aggregator.wire.epr import MAX_ADDRESS, MAX_EXTENSIONS, read_epr
 from aggregator.wire.faults import KINDS, MAX_DESCRIPTION
 from aggregator.wire.parse import DEFAULT_LIMITS, parse
 from tests.clients.own_schemas import check_against_ours
-from tests.shared import published_schemas
+from tests.shared import complaint
 from tests.sources_read import ROOT
 
 PAGE = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -111,7 +111,7 @@ def test_examples_are_what_the_service_reads(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_follow_the_published_schemas(name: str) -> None:
-    published_schemas().validate(read_envelope(parse(filled(EXAMPLES[name]))).body)
+    assert complaint(read_envelope(parse(filled(EXAMPLES[name]))).body) == ""
 
 
 def test_links_on_the_page_lead_somewhere() -> None:
@@ -137,5 +137,4 @@ def test_replies_on_the_page_are_valid() -> None:
 
 
 def test_replies_on_the_page_follow_the_published_schemas() -> None:
-    for root in replies():
-        published_schemas().validate(root)
+    assert [complaint(root) for root in replies()] == [""] * len(replies())

@@ -29,7 +29,9 @@ def fragment(dialect: Dialect, **changes: object) -> bytes:
 @pytest.mark.parametrize("dialect", FAMILIES, ids=lambda d: d.name)
 class TestBothDialects:
     def test_entry_follows_the_published_schema(self, dialect: Dialect) -> None:
-        validate(fragment(dialect))
+        data = fragment(dialect)
+        validate(data)
+        assert parse(data).tag == f"{{{dialect.sg}}}Entry"
 
     def test_entry_epr_holds_the_key_in_path_and_reference(self, dialect: Dialect) -> None:
         entry = parse(fragment(dialect))
