@@ -46,10 +46,6 @@ class Views:
             for name, group in groups.items()
         }
 
-    def ready(self, group: str) -> GroupView | None:
-        """The group's view where it is known to be current without asking the store, else None."""
-        return self._views[group].ready()
-
     def current(self, group: str) -> GroupView:
         """The group's view with every change that was committed before the call.
 
