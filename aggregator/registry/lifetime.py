@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from aggregator.config import GroupSettings
 from aggregator.errors import AddRefused, ResourceUnknown
 from aggregator.registry.registry import ServiceGroup
-from aggregator.store.entries import remove_entry, renew_entries
+from aggregator.store.entries import remove_entry
+from aggregator.store.joint import Joint
+from aggregator.store.renewing import renew_entries
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
 from aggregator.wire.times import SECOND, format_datetime
@@ -87,23 +90,32 @@ def renew(
     entry that is unknown or has expired gets ResourceUnknown in its place, the others go on.
     """
 
-    def unit(write: Write) -> list[Granted | ResourceUnknown]:
-        times = [granted(r.termination, settings=group.settings, now=write.now) for r in renewals]
-        wanted = [(group.id, r.key, time) for r, time in zip(renewals, times, strict=True)]
-        found = renew_entries(write, wanted)
-        return [
-            unknown_entry(group, renewal.key)
-            if address is None
-            else Granted(time, write.now, address)
-            for renewal, time, address in zip(renewals, times, found, strict=True)
-        ]
-
-    results: list[Granted | ResourceUnknown] = yield unit
+    results: list[Granted | ResourceUnknown] = yield Joint(_renew_all, (group, renewals))
     for renewal, result in zip(renewals, results, strict=True):
         if isinstance(result, Granted):
             told = {"group": group.name, "entry": renewal.key, "member": result.address}
             log.info("ended" if result.is_end else "renewed", extra=told)
     return results
+
+
+def _renew_all(
+    write: Write, asked: Sequence[tuple[ServiceGroup, Sequence[Renewal]]]
+) -> list[list[Granted | ResourceUnknown]]:
+    wanted = [
+        (group, renewal, granted(renewal.termination, settings=group.settings, now=write.now))
+        for group, renewals in asked
+        for renewal in renewals
+    ]
+    found = renew_entries(write, [(group.id, renewal.key, time) for group, renewal, time in wanted])
+    results = iter(
+        [
+            unknown_entry(group, renewal.key)
+            if address is None
+            else Granted(time, write.now, address)
+            for (group, renewal, time), address in zip(wanted, found, strict=True)
+        ]
+    )
+    return [list(islice(results, len(renewals))) for _, renewals in asked]
 
 
 def set_termination_time(group: ServiceGroup, renewal: Renewal) -> Writing[Granted]:

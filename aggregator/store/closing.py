@@ -9,10 +9,11 @@ longer than the commit takes, and two transactions never wait for each other in 
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, case, insert, update
+from sqlalchemy import bindparam, case, update
 
 from aggregator.store.accumulators import write_accumulated
 from aggregator.store.counting import check_limits, write_owners
+from aggregator.store.many_rows import inserting
 from aggregator.store.statement import Statement
 from aggregator.store.tables import changes, groups
 from aggregator.store.write import Write
@@ -29,14 +30,14 @@ DRAW = Statement(
     )
     .returning(groups.c.sequence)
 )
-LOG = Statement(insert(changes))
+LOG = inserting(changes)
 
 
 def close_transaction(write: Write) -> None:
     """Write what the transaction's units tallied."""
     tally = write.tally
     write_accumulated(write)
-    log: list[dict[str, object]] = []
+    log: list[tuple[object, ...]] = []
     for group_id in sorted({*tally.changes, *tally.entries, *tally.pruned_to}):
         made = tally.changes.get(group_id, [])
         [(last,)] = write.rows(
@@ -46,11 +47,9 @@ def close_transaction(write: Write) -> None:
             difference=tally.entries.get(group_id, 0),
             pruned_to=tally.pruned_to.get(group_id, 0),
         )
-        log += (
-            {"group_id": group_id, "sequence": sequence, "entry_id": entry, "at": at, "kind": kind}
-            for sequence, (entry, at, kind) in enumerate(made, last - len(made) + 1)
-        )
+        for sequence, (entry, at, kind) in enumerate(made, last - len(made) + 1):
+            log.append((group_id, sequence, at, entry, kind))
     write_owners(write)
     check_limits(write)
     if log:
-        write.run_many(LOG, log)
+        write.insert(LOG, log)

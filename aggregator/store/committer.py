@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import groupby
 from time import monotonic
 from typing import Any
 
@@ -17,6 +18,7 @@ from aggregator.errors import RequestError, StoreUnavailable
 from aggregator.store.clock import StoreClock
 from aggregator.store.closing import close_transaction
 from aggregator.store.database import Database
+from aggregator.store.joint import Joint
 from aggregator.store.trouble import (
     DATABASE_ERRORS,
     cause,
@@ -108,7 +110,7 @@ class Committer:
             job = waiting.popleft()
             if job.given_up or job.future.running() or job.future.set_running_or_notify_cancel():
                 jobs.append(job)
-        jobs = [job for job in jobs if not _drop(job)]
+        jobs = _joined([job for job in jobs if not _drop(job)])
         if not jobs:
             return
         done = self._together(jobs)
@@ -187,21 +189,11 @@ class Committer:
         outcomes: list[_Outcome] = []
         began = monotonic()
         wrote = False
-        for job in jobs:
+        for _, together in groupby(jobs, key=_kind):
             if outcomes and monotonic() - began > _BUDGET:
                 break
-            job.committing = False
             write = Write(connection, self._clock.now(), tally)
-            try:
-                outcomes.append(_Outcome(job, job.unit(write)))
-            except DATABASE_ERRORS as error:
-                if is_lost(error) or is_locked(error) or is_passing(error):
-                    raise
-                raise _Spoilt(job, error) from error
-            except BaseException as error:
-                if write.wrote or not isinstance(error, RequestError):
-                    raise _Spoilt(job, error) from error
-                outcomes.append(_Outcome(job, error=error))
+            outcomes += _done(write, list(together))
             wrote |= write.wrote
         if wrote:
             close_transaction(Write(connection, self._clock.now(), tally))
@@ -221,11 +213,12 @@ class Committer:
             raise
 
     def _roll_back(self, error: BaseException) -> None:
-        """Leave no transaction open. After an error of the database a new connection is opened."""
+        """Leave no transaction open; where that can't be said, open a new connection next time."""
         connection = self._connection
         if connection is None:
             return
-        if not isinstance(error, (*DATABASE_ERRORS, _InDoubt)):
+        if not (isinstance(error, _InDoubt) or is_lost(error)):
+            # Closing alone would leave SQLite's lock with whatever still refers to a statement.
             try:
                 connection.exec_driver_sql("ROLLBACK")
             except DATABASE_ERRORS:
@@ -243,6 +236,39 @@ class Committer:
         if self._clock.is_due():
             self._clock.correct(lambda: self._database.now(connection))
         return connection
+
+
+def _joined(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs, those that go together one after the other: all came at the same time."""
+    kinds: dict[object, list[Job]] = {}
+    for job in jobs:
+        kinds.setdefault(_kind(job), []).append(job)
+    return [job for kind in kinds.values() for job in kind]
+
+
+def _kind(job: Job) -> object:
+    """Jobs of the same kind are one unit of work."""
+    return job.unit.do if isinstance(job.unit, Joint) else job
+
+
+def _done(write: Write, jobs: Sequence[Job]) -> list[_Outcome]:
+    """Do a unit of work, be it of one job or of many that are joint."""
+    for job in jobs:
+        job.committing = False
+    unit = jobs[0].unit
+    try:
+        if len(jobs) > 1 and isinstance(unit, Joint):
+            found = unit.do(write, [job.unit.asked for job in jobs])  # type: ignore[attr-defined]
+            return [_Outcome(job, value) for job, value in zip(jobs, found, strict=True)]
+        return [_Outcome(jobs[0], unit(write))]
+    except DATABASE_ERRORS as error:
+        if is_lost(error) or is_locked(error) or is_passing(error):
+            raise
+        raise _Spoilt(jobs[-1], error) from error
+    except BaseException as error:
+        if len(jobs) > 1 or write.wrote or not isinstance(error, RequestError):
+            raise _Spoilt(jobs[-1], error) from error
+        return [_Outcome(jobs[0], error=error)]
 
 
 def _drop(job: Job) -> bool:

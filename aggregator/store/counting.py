@@ -58,7 +58,10 @@ def count_entries(
     """
     if limit is not None:
         write.tally.limits[group_id, owner] = limit
-    return _stored(write, group_id, owner) + _tallied(write, group_id, owner)
+    stored = write.tally.stored.get((group_id, owner))
+    if stored is None:
+        stored = write.tally.stored[group_id, owner] = _stored(write, group_id, owner)
+    return stored + _tallied(write, group_id, owner)
 
 
 def write_owners(write: Write) -> None:

@@ -1,19 +1,20 @@
-"""Entries: added, found, renewed, removed."""
+"""Entries: added, found, removed."""
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, func, or_, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, delete, func, or_, select
 
 from aggregator.model import Entry, Health, Plan, Registration
 from aggregator.store.chunks import chunks
 from aggregator.store.content import digest, pack
 from aggregator.store.counting import count_entries
+from aggregator.store.renewing import renew_entries
 from aggregator.store.rows import entry_of, select_entries
 from aggregator.store.rows_of_entry import insert_entry
 from aggregator.store.shards import slot_of
@@ -50,19 +51,7 @@ DUPLICATE = Statement(
     .limit(1)
 )
 LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("of", type_=BigInteger()))))
-RENEW = Statement(
-    update(entry_state)
-    .where(*_by_key, _live)
-    .values(termination=bindparam("until"), version=entry_state.c.version + 1)
-    .returning(
-        entry_state.c.entry_id,
-        # Read by the key of a row that its page is at hand for; a renewal asks nothing twice.
-        select(entries.c.address)
-        .where(entries.c.id == entry_state.c.entry_id)
-        .scalar_subquery()
-        .label("address"),
-    )
-)
+
 FIND = Statement(
     select(entries.c.id, entries.c.owner, entries.c.address)
     .join(entry_state, entry_state.c.entry_id == entries.c.id)
@@ -206,23 +195,6 @@ def find_duplicate(
         LOCK.row(connection, of=int.from_bytes(mark, signed=True))
     row = DUPLICATE.row(connection, group=group_id, print=fingerprint, now=now)
     return None if row is None else entry_of(row)
-
-
-def renew_entries(
-    write: Write, renewals: Sequence[tuple[int, str, int | None]]
-) -> list[str | None]:
-    """Give entries, by group id and key, a new termination time; None for no end.
-
-    Returns the address of each one's member, None where an entry is unknown or has expired by
-    now. A termination that has passed already ends the entry.
-    """
-    renewed: list[str | None] = []
-    for group_id, key, termination in renewals:
-        rows = write.rows(RENEW, of_key=key, group=group_id, now=write.now, until=termination)
-        if rows:
-            write.change(group_id, rows[0][0], "renewed")
-        renewed.append(rows[0][1] if rows else None)
-    return renewed
 
 
 def remove_entry(write: Write, group_id: int, key: str) -> str | None:

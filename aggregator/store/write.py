@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from aggregator.model import ChangeKind
+from aggregator.store.many_rows import ManyRows
 from aggregator.store.statement import Row, Statement
 
 
@@ -19,7 +20,8 @@ class Tally:
     ``entries`` to how many were added less those removed, ``pruned_to`` to the last sequence
     that left the log. ``owners`` counts entries by (group id, owner), ``accumulated`` the
     registrations by (group id, process). ``limits`` are the most entries that the units found
-    room for, by (group id, owner or None).
+    room for, and ``stored`` how many they found, by (group id, owner or None). ``put_off`` are
+    rows that are inserted before anything else is done, ``last_id`` the last entry's id.
     """
 
     def __init__(self) -> None:
@@ -29,6 +31,9 @@ class Tally:
         self.accumulated: dict[tuple[int, str], int] = defaultdict(int)
         self.pruned_to: dict[int, int] = {}
         self.limits: dict[tuple[int, str | None], int] = {}
+        self.stored: dict[tuple[int, str | None], int] = {}
+        self.put_off: dict[ManyRows, list[Sequence[Any]]] = {}
+        self.last_id: int | None = None
 
 
 class Overtaken(Exception):
@@ -38,17 +43,36 @@ class Overtaken(Exception):
 class Write:
     """One unit's part of a transaction. `now` is the unit's one instant.
 
-    Read through `connection`; write through `run`, `rows` and `run_many`, which remember that
-    something was written.
+    Read through `connection`; write through the other methods, which remember that something was
+    written.
     """
 
-    __slots__ = ("connection", "now", "tally", "wrote")
+    __slots__ = ("_connection", "now", "tally", "wrote")
 
     def __init__(self, connection: Connection, now: int, tally: Tally) -> None:
-        self.connection = connection
+        self._connection = connection
         self.now = now
         self.tally = tally
         self.wrote = False
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, on which all is seen that was written in this transaction so far."""
+        put_off = self.tally.put_off
+        while put_off:
+            statement = next(iter(put_off))
+            statement.run(self._connection, put_off.pop(statement))
+        return self._connection
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is the embedded database."""
+        return self._connection.dialect.name == "sqlite"
+
+    def put_off(self, insert: ManyRows, row: Sequence[Any]) -> None:
+        """Insert a row together with others of this transaction, before anything else is done."""
+        self.wrote = True
+        self.tally.put_off.setdefault(insert, []).append(row)
 
     def run(self, statement: Statement, **values: Any) -> int:
         """Execute a writing statement; how many rows it touched."""
@@ -65,6 +89,18 @@ class Write:
         self.wrote = True
         statement.run_many(self.connection, rows)
 
+    def insert(self, statement: ManyRows, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows."""
+        self.wrote = True
+        statement.run(self.connection, rows)
+
+    def rows_of_many(
+        self, statement: ManyRows, rows: Sequence[Sequence[Any]], **others: Any
+    ) -> list[Row]:
+        """Execute a statement that writes many rows; every row that it returns."""
+        self.wrote = True
+        return statement.rows(self.connection, rows, **others)
+
     def change(self, group_id: int, entry_id: int, kind: ChangeKind) -> None:
         """Record a change; it gets its sequence at the end of the transaction."""
         self.wrote = True
@@ -73,9 +109,15 @@ class Write:
     def count(self, group_id: int, owner: str, difference: int) -> None:
         """Count entries that were added, or, below zero, removed."""
         self.wrote = True
+        if difference < 0:
+            self.ended()
         self.tally.entries[group_id] += difference
         if owner:
             self.tally.owners[group_id, owner] += difference
+
+    def ended(self) -> None:
+        """Have entries counted anew, since some ended or were removed."""
+        self.tally.stored.clear()
 
     def accumulate(self, group_id: int, process: str, n: int) -> None:
         """Count registrations for the group's accumulator."""

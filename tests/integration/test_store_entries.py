@@ -104,6 +104,29 @@ def test_a_batch_of_renewals_tells_of_each_whether_it_was_granted(
     assert renewed == [("renewed", first.id), ("renewed", second.id)]
 
 
+def test_an_entry_that_is_renewed_twice_in_a_batch_ends_as_if_one_came_after_the_other(
+    store: Store, clock: ManualClock
+) -> None:
+    entry, other = added(store, termination=clock.time + 10), added(store)
+    later, past = clock.time + 100, clock.time - 1
+    wanted = [(1, entry.key, past), (1, other.key, later), (1, entry.key, later)]
+    assert store.writer.run(lambda write: renew_entries(write, wanted)) == [
+        entry.address, other.address, None,
+    ]  # fmt: skip
+    assert get(store, entry, clock.now()) is None
+    assert get(store, other, later - 1) == replace(other, termination=later, version=2)
+
+
+@pytest.mark.parametrize("many", [1, 3, 64, 150])
+def test_many_are_renewed_in_one_unit(store: Store, clock: ManualClock, many: int) -> None:
+    found = [added(store, address=f"http://member/{number}") for number in range(many)]
+    wanted = [(1, entry.key, clock.time + number + 1) for number, entry in enumerate(found)]
+    told = store.writer.run(lambda write: renew_entries(write, wanted))
+    assert told == [entry.address for entry in found]
+    ends = [entry.termination for entry in group(store)]
+    assert ends == [termination for _, _, termination in wanted]
+
+
 def test_a_renewal_to_the_past_ends_the_entry(store: Store, clock: ManualClock) -> None:
     entry = added(store)
     assert store.writer.run(lambda write: renew_entries(write, [(1, entry.key, clock.time)]))[0]
