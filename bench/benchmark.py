@@ -20,6 +20,7 @@ from bench.processes import Missing
 #: By name, the module with its `run` and `WHAT`, in the order of the page.
 BENCHMARKS = {
     "full-query": "full_query",
+    "xpath": "xpath",
     "add": "add",
     "renew": "renew",
     "memory": "memory",
