@@ -18,6 +18,7 @@ RUNS = {
     "fuzz": ("fuzz", "Random requests against a running service."),
     "fuzz-wire": ("fuzz_wire", "Random bytes against the modules that read messages."),
     "timeouts": ("timeouts", "Probes and polls that time out by the thousand."),
+    "xpath-answers": ("xpath_oracle", "Random expressions, each answer compared with BaseX's."),
 }
 PAGES = Path(__file__).parents[1] / "docs"
 

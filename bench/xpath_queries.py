@@ -32,19 +32,27 @@ NAMESPACES = {
 _DECLARED = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items())
 _PROLOG = "".join(f'declare namespace {prefix}="{uri}";' for prefix, uri in NAMESPACES.items())
 _HOLE = re.compile(r"\{(\w+)\}")
-#: By the name of a hole in a template, what is put there, of a member of the group or at random.
-_CONSTANTS: dict[str, Callable[[Random, int], str]] = {
-    "address": lambda draw, count: entries.member(draw.randrange(count)),
-    "cluster": lambda draw, count: f"cluster-{draw.randrange(count):06d}",
-    "site": lambda draw, count: f"site-{draw.randrange(entries.SITES):02d}",
-    "host": lambda draw, count: f"head-{draw.randrange(count):06d}",
-    "status": lambda draw, count: draw.choice(("enabled", "drained", "stopped")),
-    "jobs": lambda draw, count: f"{draw.randrange(min(count, 1000)):04d}",
-    "load": lambda draw, count: f"{draw.randrange(count) * 13 % 1000 / 1000:.3f}",
-    "cpus": lambda draw, count: str(draw.randrange(128)),
-    "many_cpus": lambda draw, count: str(draw.randrange(115, 127)),
-    "digits": lambda draw, count: f"{draw.randrange(count) // 10:05d}",
-    "place": lambda draw, count: str(draw.randrange(count) + 1),
+#: By the name of a hole in a template, what is put there, of a number up to the group's entries.
+_CONSTANTS: dict[str, Callable[[int], str]] = {
+    "address": entries.member,
+    "cluster": lambda number: f"cluster-{number:06d}",
+    "digits": lambda number: f"{number // 10:05d}",
+    "host": lambda number: f"head-{number:06d}",
+    "number": lambda number: f"{number:06d}",
+    "place": lambda number: str(number + 1),
+    "queue": lambda number: f"queue-{number:06d}",
+    "site": lambda number: f"site-{number % entries.SITES:02d}",
+    "status": lambda number: ("enabled", "drained", "stopped")[number % 3],
+    "load": lambda number: f"{number % 1000 / 1000:.3f}",
+    "cpus": lambda number: str(number % 128),
+    "many_cpus": lambda number: str(115 + number % 12),
+    "cpus_text": lambda number: f"{number % 128:04d}",
+    "running": lambda number: str(number % 100),
+    "running_text": lambda number: f"{number % 100:04d}",
+    "jobs": lambda number: f"{number % 1000:04d}",
+    "jobs_number": lambda number: str(number % 1000),
+    "waiting": lambda number: str(number % 10),
+    "waiting_text": lambda number: f"{number % 10:04d}",
 }
 
 
@@ -82,7 +90,7 @@ class Template:
 
     def fill(self, draw: Random, count: int) -> Query:
         """Put constants into the holes, for a group of `count` entries."""
-        values = [_CONSTANTS[hole](draw, count) for hole in _HOLE.findall(self.ours)]
+        values = [_CONSTANTS[hole](draw.randrange(count)) for hole in _HOLE.findall(self.ours)]
         return Query(_filled(self.ours, values), _filled(self.basex, values), self.kind)
 
 

@@ -1,0 +1,67 @@
+"""The two that are asked: the service with a full group, and BaseX with that group's document."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.peers.basex import basex
+from bench.stock import plain_groups, stocked
+from bench.xpath_answers import differ
+from bench.xpath_queries import Query
+from tests import soap
+from tests.service import running_service
+
+_GROUP = "Queried"
+
+
+class Client:
+    """One connection that is kept, to a URL that takes POSTs."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self.url = url
+        self._path = parts.path
+        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
+
+    def ask(self, body: bytes) -> bytes:
+        """The content of the reply; RuntimeError for another status than 200."""
+        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
+        self._connection.request("POST", self._path, body, headers)
+        reply = self._connection.getresponse()
+        content = reply.read()
+        if reply.status != 200:
+            raise RuntimeError(f"{body[-1000:]!r} is answered with {content[:1000]!r}")
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Where to ask."""
+
+    ours: Client
+    basex: Client
+
+    def differ(self, query: Query) -> str:
+        """In what the answers to a query differ; empty where they say the same."""
+        return differ(query.kind, self.ours.ask(query.envelope), self.basex.ask(query.xquery))
+
+
+@contextlib.contextmanager
+def sides(folder: Path, *, count: int) -> Iterator[Sides]:
+    """Both, with the same bytes of `count` entries. Raises Missing without BaseX."""
+    store = stocked(folder / "store", {_GROUP: count})
+    with running_service(store, config=plain_groups([_GROUP])) as service:
+        url = f"{service.url}/wsrf/services/{_GROUP}"
+        with basex(folder / "basex", _document(url)) as peer:
+            yield Sides(Client(url), Client(peer))
+
+
+def _document(url: str) -> bytes:
+    """A group's resource property document, as it was sent."""
+    reply = soap.query(url, "/").content
+    return reply[reply.index(b"<doc:") : reply.rindex(b"</rp:QueryResourcePropertiesResponse>")]
