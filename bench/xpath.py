@@ -1,70 +1,60 @@
-"""``bench/run xpath``: expressions on 10,000 entries, beside BaseX with its indexes."""
+"""``bench/run xpath``: expressions on 10,000 entries, beside BaseX with its indexes.
+
+Constants change from request to request, so that an answer that was kept proves nothing, and four
+of the twelve forms are drawn anew in each run. Of each form so many requests are made, every one
+is asked of both and the answers compared, and then clients draw from them.
+"""
 
 from __future__ import annotations
 
-import http.client
 import os
 import statistics
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from urllib.parse import urlsplit
 
 from bench.figures import Figure, Result
-from bench.peers.basex import basex
-from bench.stock import plain_groups, stocked
 from bench.wrk import Load, load
 from bench.xpath_answers import differ
+from bench.xpath_grammar import KINDS, drawn
 from bench.xpath_queries import FIXED, TARGETS, Form, Query
-from tests import soap
-from tests.service import running_service
+from bench.xpath_sides import Client, Sides, sides
 
 WHAT = "XPath on 10,000 entries, constants that change from request to request"
 MANY = 10_000
-_GROUP = "Queried"
-#: Repeats a run's expressions.
-_SEED = "BENCH_SEED"
-#: Of each form; each is compared with BaseX's before they are drawn from.
-_BODIES = 200
+#: Repeats the expressions of a run.
+SEED = "BENCH_SEED"
+#: Requests of each form.
+BODIES = 200
+DRAWN = 4
+SECONDS = 2.0
+WARM_SECONDS = 10.0
 _CLIENTS = 16
-_SECONDS = 3.0
-_WARM_SECONDS = 10.0
+_CHECKED_AT_ONCE = 4
+#: A drawn form whose answers are larger would measure how bytes are sent.
+_LARGEST = 256 * 1024
 _OURS, _BASEX = "the service", "BaseX"
 _LUA = """
-local bodies, requests = {{}}, {{}}
-for line in io.lines("{bodies}") do bodies[#bodies + 1] = line end
+local bodies, requests, answers = {{}}, {{}}, {{}}
+for line in io.lines("{folder}/bodies") do bodies[#bodies + 1] = line end
+local file = io.open("{folder}/answers", "rb")
+for length in function() return file:read("*l") end do
+   answers[file:read(tonumber(length))] = true
+end
+if next(answers) then
+   function response(status, headers, body)
+      if not answers[body] then wrong = wrong + 1 end
+   end
+end
 math.randomseed({seed})
 function init()
    for number, body in ipairs(bodies) do requests[number] = wrk.format(nil, nil, nil, body) end
 end
 function request() return requests[math.random(#requests)] end
 """
-
-
-class Client:
-    """One connection that is kept, to a URL that takes POSTs."""
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._path = parts.path
-        self._connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=120)
-
-    def ask(self, body: bytes) -> bytes:
-        """The content of the reply; RuntimeError for another status than 200."""
-        headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": '""'}
-        self._connection.request("POST", self._path, body, headers)
-        reply = self._connection.getresponse()
-        content = reply.read()
-        if reply.status != 200:
-            raise RuntimeError(f"{body[-500:]!r} is answered with {content[:1000]!r}")
-        return content
-
-
-def document(url: str) -> bytes:
-    """A group's resource property document, its bytes as they were sent."""
-    reply = soap.query(url, "/").content
-    return reply[reply.index(b"<doc:") : reply.rindex(b"</rp:QueryResourcePropertiesResponse>")]
 
 
 @dataclass(slots=True)
@@ -91,54 +81,107 @@ class _Asked:
 
 def run(folder: Path, advance: Callable[[float], None]) -> Result:
     """Measure; `advance` is told the share that is done."""
-    seed = int(os.environ.get(_SEED) or Random().randrange(10**6))
+    seed = int(os.environ.get(SEED) or Random().randrange(10**6))
     result = Result("xpath", WHAT)
-    result.notes.append(f"Drawn with {_SEED}={seed}")
-    store = stocked(folder / "store", {_GROUP: MANY})
-    with running_service(store, config=plain_groups([_GROUP])) as service:
-        url = f"{service.url}/wsrf/services/{_GROUP}"
-        with basex(folder / "basex", document(url)) as peer:
-            urls = {_OURS: url, _BASEX: peer}
-            asked = [
-                _Asked(form, form.queries(_BODIES, Random(f"{seed} {form.name}"), MANY))
-                for form in FIXED
-            ]
-            _warm(folder, urls, asked)
-            for number, one in enumerate(asked):
-                check(one.queries, url, peer)
-                advance(0.1 + 0.4 * (number + 1) / len(asked))
-            for number, one in enumerate(asked):
-                _measure(folder, urls, one)
-                advance(0.5 + 0.5 * (number + 1) / len(asked))
+    result.notes.append(f"{SEED}={seed} draws the same expressions again")
+    with sides(folder, count=MANY) as both:
+        forms = [*FIXED, *_drawn_forms(both.basex, seed, result)]
+        asked = [
+            _Asked(form, form.queries(BODIES, Random(f"{seed} {form.name}"), MANY))
+            for form in forms
+        ]
+        _warm(folder, both, asked)
+        for number, one in enumerate(asked):
+            _measure(folder, both, one)
+            advance((number + 1) / len(asked))
     _tell(result, asked)
     return result
 
 
-def _warm(folder: Path, urls: dict[str, str], asked: list[_Asked]) -> None:
+def _drawn_forms(basex: Client, seed: int, result: Result) -> list[Form]:
+    """Forms of different kinds, whose answers differ by their constants and are not very large."""
+    draw = Random(seed)
+    found = []
+    for number, kind in enumerate(draw.sample(list(KINDS), DRAWN)):
+        form = drawn(draw, kind)
+        while not _is_worth_asking(form, basex, Random(seed)):
+            form = drawn(draw, kind)
+        name = f"drawn {number + 1}: {kind}"
+        result.notes.append(f"{name} ({form.category}): {form.name}")
+        found.append(Form(name, form.category, form.templates))
+    return found
+
+
+def _is_worth_asking(form: Form, basex: Client, draw: Random) -> bool:
+    answers = set()
+    for query in form.queries(12, draw, MANY):
+        began = time.monotonic()
+        answers.add(basex.ask(query.xquery))
+        if time.monotonic() - began > 1.0:
+            return False
+    return len(answers) > 1 and all(len(one) <= _LARGEST for one in answers)
+
+
+def _warm(folder: Path, both: Sides, asked: list[_Asked]) -> None:
     """Thousands of queries of all forms, which BaseX's virtual machine needs to be at its best."""
     every = [query for one in asked for query in one.queries]
-    for who, url in urls.items():
-        _load(folder, url, _bodies(who, every), _CLIENTS, _WARM_SECONDS)
+    for who in (_OURS, _BASEX):
+        _load(folder, both, who, every, clients=_CLIENTS, seconds=WARM_SECONDS)
 
 
-def _measure(folder: Path, urls: dict[str, str], one: _Asked) -> None:
+def _measure(folder: Path, both: Sides, one: _Asked) -> None:
+    answers = _answers(both, one.queries)
+    for number, who in enumerate((_OURS, _BASEX)):
+        expected = [pair[number] for pair in answers]
+        _load(folder, both, who, one.queries, clients=_CLIENTS, seconds=1.0, answers=expected)
     for clients in (_CLIENTS, 1):
-        for who, url in urls.items():
-            found = _load(folder, url, _bodies(who, one.queries), clients, _SECONDS)
+        for who in (_OURS, _BASEX):
+            found = _load(folder, both, who, one.queries, clients=clients, seconds=SECONDS)
             one.loads.setdefault((who, clients), []).append(found)
 
 
-def _bodies(who: str, queries: Sequence[Query]) -> list[bytes]:
-    return [query.envelope if who == _OURS else query.xquery for query in queries]
+def _answers(both: Sides, queries: Sequence[Query]) -> list[tuple[bytes, bytes]]:
+    """Every answer of both; RuntimeError where they differ."""
+
+    def compared(some: Sequence[Query]) -> list[tuple[bytes, bytes]]:
+        mine = Sides(Client(both.ours.url), Client(both.basex.url))
+        found = []
+        for query in some:
+            found.append((mine.ours.ask(query.envelope), mine.basex.ask(query.xquery)))
+            difference = differ(query.kind, *found[-1])
+            if difference:
+                raise RuntimeError(f"{query.ours} is answered with {difference}")
+        return found
+
+    parts = [queries[number::_CHECKED_AT_ONCE] for number in range(_CHECKED_AT_ONCE)]
+    with ThreadPoolExecutor(_CHECKED_AT_ONCE) as pool:
+        return [pair for part in pool.map(compared, parts) for pair in part]
 
 
-def _load(folder: Path, url: str, bodies: list[bytes], clients: int, seconds: float) -> Load:
-    file = folder / "bodies"
-    file.write_bytes(b"\n".join(bodies))
-    lua = _LUA.format(bodies=file, seed=clients)
-    found = load(url, folder / "load", clients=clients, seconds=seconds, body=bodies[0], lua=lua)
-    if found.failed or not found.replies:
-        raise RuntimeError(f"{url} at {clients} clients, {bodies[0]!r}: {found}")
+def _load(
+    folder: Path,
+    both: Sides,
+    who: str,
+    queries: Sequence[Query],
+    *,
+    clients: int,
+    seconds: float,
+    answers: Sequence[bytes] = (),
+) -> Load:
+    """Draw from `queries`; with `answers` each reply must be one of them."""
+    bodies = [query.envelope if who == _OURS else query.xquery for query in queries]
+    (folder / "bodies").write_bytes(b"\n".join(bodies))
+    (folder / "answers").write_bytes(b"".join(b"%d\n%b" % (len(one), one) for one in answers))
+    found = load(
+        both.ours.url if who == _OURS else both.basex.url,
+        folder / "load",
+        clients=clients,
+        seconds=seconds,
+        body=bodies[0],
+        lua=_LUA.format(folder=folder, seed=clients),
+    )
+    if found.wrong or found.failed or not found.replies:
+        raise RuntimeError(f"{who} at {clients} clients, {bodies[0]!r}: {found}")
     return found
 
 
