@@ -18,7 +18,7 @@ Items = list[bytes | str]
 
 def differ(kind: Kind, ours: bytes, basex: bytes) -> str:
     """In what they differ; empty where they say the same."""
-    one = etree.fromstring(ours, _PARSER)[0][0]
+    one = etree.fromstring(ours, _PARSER)[-1][0]
     other = etree.fromstring(b"<result>" + basex + b"</result>", _PARSER)
     if kind == "nodes":
         return _first_difference(_items(one), _items(other))

@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from bench.xpath_grammar import KINDS, drawn
 from bench.xpath_queries import FIXED, Query
-from bench.xpath_sides import Sides, sides
+from bench.xpath_sides import Refused, Sides, sides
 
 
 @click.command()
@@ -66,5 +66,5 @@ def expressions(seed: int, entries: int) -> Iterator[tuple[str, Query]]:
 def _difference(both: Sides, query: Query) -> str:
     try:
         return both.differ(query)
-    except RuntimeError as error:
-        return str(error)
+    except Refused as error:
+        return f"{error.url}: {error}"
