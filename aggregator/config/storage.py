@@ -76,4 +76,11 @@ class QuerySettings:
         size(16 * 2**20, 2**40),
         "Memory an expression may use, beside the document and its result.",
     )
+    tables: int = setting(
+        16,
+        whole_number(0, 1000),
+        "Tables that each web worker keeps for forms of expressions that are asked again and again;"
+        " 0 leaves all to the query evaluator.",
+        restart=True,
+    )
     max_result: int = setting(64 * 2**20, size(1024, 2**34), "Largest result of a query.")

@@ -29,6 +29,7 @@ from aggregator.server.site import Site
 from aggregator.server.wsgi import WsgiService
 from aggregator.store.groups import declare_groups
 from aggregator.view.query_client import QueryClient
+from aggregator.view.tables.tables import Tables
 from aggregator.view.views import Views
 from aggregator.waiting import waiting
 from aggregator.wire.times import show_ahead
@@ -77,7 +78,17 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
         max_expression=settings.query.max_expression,
     )
     return Site(
-        settings, registry, Views(store, groups, settings), queries, Counts(store), public_url
+        settings,
+        registry,
+        Views(store, groups, settings),
+        queries,
+        Tables(
+            most=settings.query.tables,
+            max_result=settings.query.max_result,
+            max_expression=settings.query.max_expression,
+        ),
+        Counts(store),
+        public_url,
     )
 
 

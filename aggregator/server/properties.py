@@ -178,5 +178,12 @@ def all_elements(scene: Scene, *, dialect: Dialect) -> Iterator[Elements]:
     return (entry.make(scene, dialect) for entry in _all(scene))
 
 
+def others_than_entries(scene: Scene, *, dialect: Dialect) -> Iterator[bytes]:
+    """The bytes of a group's properties beside its entries."""
+    for entry in GROUP_PROPERTIES:
+        if entry.make is not _entries:
+            yield from entry.make(scene, dialect).pieces
+
+
 def _all(scene: Scene) -> tuple[Property, ...]:
     return GROUP_PROPERTIES if scene.entry is None else ENTRY_PROPERTIES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import chain
 
 from aggregator.errors import (
@@ -11,10 +11,17 @@ from aggregator.errors import (
     InvalidQuery,
     UnknownQueryDialect,
 )
-from aggregator.server.properties import Elements, Scene, all_elements, find, named
+from aggregator.server.properties import (
+    Elements,
+    Scene,
+    all_elements,
+    find,
+    named,
+    others_than_entries,
+)
 from aggregator.server.request import Reply, Request
 from aggregator.view.properties import ENTRY_ROOT, GROUP_ROOT
-from aggregator.view.query_client import QueryRequest
+from aggregator.view.query_client import QueryRequest, QueryResult
 from aggregator.view.whole import is_whole_document
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import LITE, Dialect, family
@@ -47,19 +54,21 @@ def get_document(scene: Scene, request: Request) -> Reply:
 def query(scene: Scene, request: Request) -> Reply:
     """QueryResourceProperties: XPath 1.0 on the property document.
 
-    The whole document is answered from the view; all else goes to the evaluator.
+    The whole document is answered from the view, a form that is asked again and again from a table
+    of it; all else goes to the evaluator.
     """
     expression = _expression(request)
     text = text_of(expression)
     if is_whole_document(text):
         return _response(request, [_document(scene, request)], scene)
-    found = scene.site.queries.query(
+    namespaces = {p: uri for p, uri in expression.nsmap.items() if p}
+    found = _from_table(scene, request, text, namespaces) or scene.site.queries.query(
         QueryRequest(
             group=scene.group.name,
             entry_key=None if scene.entry is None else scene.entry.key,
             family=request.dialect.family,
             expression=text,
-            namespaces={p: uri for p, uri in expression.nsmap.items() if p},
+            namespaces=namespaces,
             sequence=scene.view.sequence,
             caller=request.caller.owner,
         )
@@ -68,6 +77,22 @@ def query(scene: Scene, request: Request) -> Reply:
     if found.is_text:
         pieces = [xml_text(piece.decode()).encode() for piece in pieces]
     return _response(request, [Elements(pieces, sum(map(len, pieces)))], scene)
+
+
+def _from_table(
+    scene: Scene, request: Request, expression: str, namespaces: Mapping[str, str]
+) -> QueryResult | None:
+    if scene.entry is not None:
+        return None
+    scene.view.expire(scene.now)
+    return scene.site.tables.answer(
+        scene.view,
+        scene.view.frame(_family(request)),
+        expression,
+        namespaces,
+        root=scene.group.settings.root_element or GROUP_ROOT,
+        others=lambda: others_than_entries(scene, dialect=_family(request)),
+    )
 
 
 def _family(request: Request) -> Dialect:

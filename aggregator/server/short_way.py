@@ -1,10 +1,9 @@
 """The short way of the hot operations through Spyne: to their functions, past its contexts.
 
 A call through Spyne's WSGI application makes a dozen objects and fires ten events for nobody, which
-takes twice as long as a read takes by itself. GetResourceProperty, SetTerminationTime and Add are
-nearly all that a service is asked; they are looked up once in Spyne's interface, as what they are
-declared there, and called with what little of a context they use. The answer is made by the
-same functions on both ways.
+takes twice as long as a read takes by itself. The operations of `HOT` are nearly all that a service
+is asked; they are looked up once in Spyne's interface, as what they are declared there, and called
+with what little of a context they use. The answer is made by the same functions on both ways.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from aggregator.server.service import Stepwise
 from aggregator.store.writing import Writing
 
 #: The operations that go this way.
-HOT = ("Add", "GetResourceProperty", "SetTerminationTime")
+HOT = ("Add", "GetResourceProperty", "QueryResourceProperties", "SetTerminationTime")
 
 
 class ShortWay:

@@ -8,6 +8,7 @@ from aggregator.config import Settings
 from aggregator.registry.registry import Registry
 from aggregator.server.counts import Counts
 from aggregator.view.query_client import QueryClient
+from aggregator.view.tables.tables import Tables
 from aggregator.view.views import Views
 
 
@@ -19,5 +20,6 @@ class Site:
     registry: Registry
     views: Views
     queries: QueryClient
+    tables: Tables
     counts: Counts
     public_url: str

@@ -74,6 +74,11 @@ class GroupView:
             self.expire(now)
             return len(self._entries.by_id)
 
+    @property
+    def size(self) -> int:
+        """How many entries it holds, expired ones that nobody asked for since included."""
+        return len(self._entries.by_id)
+
     def expire(self, now: int) -> None:
         """Take out the entries that have expired at `now`, removed from the store or not."""
         with self._lock:
@@ -82,9 +87,23 @@ class GroupView:
     def watch(self) -> set[int]:
         """A set that the view fills with the ids of entries that read anew or go, present ones
         to begin with; who watches empties it."""
-        changed = set(self._entries.by_id)
-        self._watchers.append(changed)
+        with self._lock:
+            changed = set(self._entries.by_id)
+            self._watchers = [*self._watchers, changed]
         return changed
+
+    def unwatch(self, watcher: set[int]) -> None:
+        """Fill a set that `watch` gave no more."""
+        with self._lock:
+            self._watchers = [known for known in self._watchers if known is not watcher]
+
+    def take(self, watcher: set[int], *, most: int) -> list[tuple[int, Published | None]]:
+        """At most so many ids out of a watcher's set, each with its entry as it is now, None where
+        that is gone."""
+        with self._lock:
+            taken = sorted(islice(watcher, most))
+            watcher.difference_update(taken)
+            return [(entry_id, self._entries.by_id.get(entry_id)) for entry_id in taken]
 
     def refresh(self, reader: GroupReader, *, now: int) -> None:
         """Take in every change that was committed before the call.

@@ -42,13 +42,13 @@ def evaluate(
     root = document.open()
     found = _evaluate(root, expression, namespaces)
     if not isinstance(found, list):
-        return Answer(_blocks([_scalar(found).encode()], max_result), is_text=True)
+        return Answer(blocks([scalar_text(found).encode()], max_result), is_text=True)
     if _has_document_node(root, expression, namespaces):
-        return Answer(_blocks(document.whole(), max_result), is_text=False)
+        return Answer(blocks(document.whole(), max_result), is_text=False)
     if all(not isinstance(node, etree._Element) for node in found):
         text = "\n".join(_text(node) for node in found)
-        return Answer(_blocks([text.encode()], max_result), is_text=True)
-    return Answer(_blocks(_Pieces(document, root).of(found), max_result), is_text=False)
+        return Answer(blocks([text.encode()], max_result), is_text=True)
+    return Answer(blocks(_Pieces(document, root).of(found), max_result), is_text=False)
 
 
 def _evaluate(root: Element, expression: str, namespaces: Mapping[str, str]) -> object:
@@ -83,7 +83,7 @@ def _has_document_node(root: Element, expression: str, namespaces: Mapping[str, 
     return counted != 0.0
 
 
-def _scalar(value: object) -> str:
+def scalar_text(value: object) -> str:
     """The string() of a number, boolean or string (XPath 1.0, section 4.2)."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -142,7 +142,7 @@ class _Pieces:
         return self._alone[node]
 
 
-def _blocks(pieces: Iterable[bytes], max_result: int) -> list[bytes]:
+def blocks(pieces: Iterable[bytes], max_result: int) -> list[bytes]:
     blocks: list[bytes] = []
     waiting: list[bytes] = []
     total = held = 0

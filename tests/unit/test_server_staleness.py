@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import MagicMock
 
 from aggregator.server import group_operations
 from aggregator.view.query_messages import QueryResult
@@ -19,18 +20,19 @@ BODY = (
 
 
 def test_an_evaluation_that_outlasts_the_outage_is_stale_all_the_same() -> None:
-    view = SimpleNamespace(sequence=3, stale_since=7 * SECOND)
+    view = MagicMock(sequence=3, stale_since=7 * SECOND)
 
     def answered(_: object) -> QueryResult:
         view.sequence, view.stale_since = 4, None
         return QueryResult([b"1"], True)
 
-    group = SimpleNamespace(name="A")
+    group = MagicMock()
     store = SimpleNamespace(clock=SimpleNamespace(now=lambda: 9 * SECOND))
     site = SimpleNamespace(
         registry=SimpleNamespace(group=lambda _: group, store=store),
         views=SimpleNamespace(current=lambda _: view),
         queries=SimpleNamespace(query=answered),
+        tables=SimpleNamespace(answer=lambda *_, **__: None),
     )
     request = SimpleNamespace(
         target=SimpleNamespace(group="A"),

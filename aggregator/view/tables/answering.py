@@ -1,0 +1,90 @@
+"""The answer to a plan with its constants, out of a table."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from aggregator.view.query_messages import QueryResult
+from aggregator.view.results import blocks, scalar_text
+from aggregator.view.tables.conditions import as_number, first_of, values_of
+from aggregator.view.tables.plan import Constant, Plan
+from aggregator.view.tables.table import Hit, Table
+from aggregator.waiting import waiting
+
+#: What is done at once, where others wait for the thread: rows looked at, nodes that are written.
+_MOST_ROWS, _MOST_NODES = 1500, 8
+
+
+def answer(
+    plan: Plan, constants: list[Constant], table: Table, *, max_result: int
+) -> QueryResult | None:
+    """What the evaluator would answer, None where the table can't tell.
+
+    Raises QueryFailed for a result that is too large.
+    """
+    if plan.tail is not None and table.is_nested:
+        return None
+    if plan.position is not None and not (plan.position.grouped or _are_siblings(plan, table)):
+        return None
+    is_indexed = plan.condition is not None and plan.condition.key is not None
+    if not is_indexed and len(table) > _MOST_ROWS:
+        with waiting():
+            pass
+    hits = table.hits(plan.condition, constants)
+    if plan.position is not None:
+        hits = _at(hits, plan.position.constant, constants)
+    if plan.function:
+        text = scalar_text(_called(plan, hits)).encode()
+        return QueryResult(blocks([text], max_result), is_text=True)
+    if plan.tail is not None:
+        text = "\n".join(map(str, _tails(plan, hits))).encode()
+        return QueryResult(blocks([text], max_result), is_text=True)
+    return _nodes(list(hits), table, max_result)
+
+
+def _are_siblings(plan: Plan, table: Table) -> bool:
+    """Whether the rows are the group's entries, all children of one element."""
+    return plan.is_shallow and plan.last == table.entry_name and table.is_of_entries
+
+
+def _at(hits: Iterable[Hit], place: int | None, constants: list[Constant]) -> Iterator[Hit]:
+    if place is None:
+        return iter(deque(hits, maxlen=1))
+    wanted = as_number(constants[place])
+    if wanted < 1 or not wanted.is_integer():
+        return iter(())
+    return islice(hits, int(wanted) - 1, int(wanted))
+
+
+def _called(plan: Plan, hits: Iterable[Hit]) -> str | float | bool:
+    if plan.function == "count":
+        if plan.tail is None:
+            return float(sum(1 for _ in hits))
+        return float(sum(1 for _ in _tails(plan, hits)))
+    if plan.function == "sum":
+        return sum(map(as_number, _tails(plan, hits)), 0.0)
+    if plan.function in ("boolean", "not"):
+        found: Iterable[object] = hits if plan.tail is None else _tails(plan, hits)
+        is_there = next(iter(found), None) is not None
+        return is_there is (plan.function == "boolean")
+    first = first_of(tuple(map(str, islice(_tails(plan, hits), 1))))
+    return as_number(first) if plan.function == "number" else first
+
+
+def _tails(plan: Plan, hits: Iterable[Hit]) -> Iterator[str | float]:
+    assert plan.tail is not None
+    for _, _, row in hits:
+        yield from values_of(row[plan.tail])
+
+
+def _nodes(hits: list[Hit], table: Table, max_result: int) -> QueryResult:
+    entries = dict.fromkeys(entry for entry, _, _ in hits)
+    if sum(not table.has_nodes(entry) for entry in entries) > _MOST_NODES:
+        with waiting():
+            pass
+    if not hits:
+        return QueryResult([], is_text=True)
+    written = (table.nodes(entry)[number] for entry, number, _ in hits)
+    return QueryResult(blocks(written, max_result), is_text=False)

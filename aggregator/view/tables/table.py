@@ -1,0 +1,230 @@
+"""A table: a row for each node that a path selects in the Entry elements of a group."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from lxml import etree
+
+from aggregator.errors import AggregatorException
+from aggregator.view.fragments import EntryFrame, Published, entry_fragment
+from aggregator.view.group_view import GroupView
+from aggregator.view.properties import document_tags
+from aggregator.view.tables.conditions import as_number, values_of
+from aggregator.view.tables.plan import Condition, Constant, Path, Row, Value
+from aggregator.view.trees import parse_stored
+from aggregator.wire.dialects import family
+from aggregator.wire.namespaces import clark
+from aggregator.wire.parse import Element, serialise
+
+log = logging.getLogger(__name__)
+
+#: Texts that are shared by all rows that hold them.
+_SHORT = 64
+#: Bytes of nodes that are kept for the next who asks for them.
+_MOST_KEPT = 32 * 2**20
+
+#: A row: the id of its entry, its number there, the values of the columns.
+Hit = tuple[int, int, Row]
+#: An index: entries by what their rows hold.
+_Index = dict[object, dict[int, None]]
+
+
+class Table:
+    """Rows for `path`, with the values of `columns`, of a view in one dialect.
+
+    Whoever calls a method holds `lock`. The rows are those of the view once nothing is `behind`.
+    """
+
+    def __init__(
+        self, view: GroupView, frame: EntryFrame, *, root: str, path: Path, columns: Iterable[Path]
+    ) -> None:
+        self.lock = threading.RLock()
+        #: The Clark name of an Entry.
+        self.entry_name = clark(family(frame.family).sg, "Entry")
+        #: Entries that have a row within another row.
+        self._nested: set[int] = set()
+        self._view = view
+        self._frame = frame
+        self._tags = document_tags(root)
+        self._path = path.compiled()
+        self._columns = [column.compiled() for column in columns]
+        self._changed = view.watch()
+        self._rows: dict[int, tuple[Hit, ...]] = {}
+        self._last = 0
+        self._in_order = True
+        self._single = 0
+        self._indexes: dict[tuple[int, bool], _Index] = {}
+        self._kept: dict[int, list[bytes]] = {}
+        self._kept_bytes = 0
+
+    @property
+    def behind(self) -> int:
+        """How many entries have changed since their rows were made."""
+        return len(self._changed)
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether some row is of a node within another row's."""
+        return bool(self._nested)
+
+    @property
+    def is_of_entries(self) -> bool:
+        """Whether each entry has one row."""
+        return self._single == len(self._rows) and len(self._rows) == self._view.size
+
+    def close(self) -> None:
+        """Be told of changes no more."""
+        self._view.unwatch(self._changed)
+
+    def catch_up(self, *, most: int) -> None:
+        """Take in at most so many of the entries that changed."""
+        for entry_id, entry in self._view.take(self._changed, most=most):
+            old = self._rows.get(entry_id)
+            if old is not None:
+                self._forget(entry_id, old)
+            if entry is None:
+                self._rows.pop(entry_id, None)
+                continue
+            if old is None:
+                self._in_order &= entry_id > self._last
+                self._last = max(self._last, entry_id)
+            self._put(entry_id, self._rows_of(entry))
+
+    def hits(self, condition: Condition | None, constants: list[Constant]) -> Iterator[Hit]:
+        """The rows that meet a condition, in the order of the document."""
+        self._sort()
+        if condition is None:
+            return chain.from_iterable(self._rows.values())
+        test = condition.with_constants(constants)
+        if condition.key is None:
+            return (hit for own in self._rows.values() for hit in own if test(hit[2]))
+        key = condition.key
+        value = constants[key.constant]
+        wanted = as_number(value) if key.is_number else value
+        found = self._index(key.column, is_number=key.is_number).get(wanted, ())
+        rows = self._rows
+        return (hit for entry_id in sorted(found) for hit in rows[entry_id] if test(hit[2]))
+
+    def nodes(self, entry_id: int) -> list[bytes]:
+        """The bytes of the nodes of an entry's rows, each as if it stood alone."""
+        kept = self._kept.get(entry_id)
+        if kept is None:
+            kept = self._kept[entry_id] = self._written(entry_id)
+            self._kept_bytes += sum(map(len, kept))
+            if self._kept_bytes > _MOST_KEPT:
+                self._kept = {entry_id: kept}
+                self._kept_bytes = sum(map(len, kept))
+        return kept
+
+    def has_nodes(self, entry_id: int) -> bool:
+        """Whether `nodes` costs nothing."""
+        return entry_id in self._kept
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def _rows_of(self, entry: Published) -> tuple[Hit, ...]:
+        try:
+            nodes = self._selected(entry_fragment(entry, self._frame))
+        except AggregatorException:
+            log.exception(
+                "An entry can't be queried by XPath",
+                extra={"group": self._view.facts.name, "entry": entry.key},
+            )
+            return ()
+        if len(nodes) > 1 and _is_nested(nodes):
+            self._nested.add(entry.id)
+        return tuple(
+            (entry.id, number, tuple(_value(column(node)) for column in self._columns))
+            for number, node in enumerate(nodes)
+        )
+
+    def _selected(self, fragment: bytes) -> list[Element]:
+        opening, closing = self._tags
+        found = self._path(parse_stored(b"".join((opening, fragment, closing))))
+        assert isinstance(found, list)
+        return [node for node in found if isinstance(node, etree._Element)]
+
+    def _written(self, entry_id: int) -> list[bytes]:
+        entry = self._view.entry_by_id(entry_id)
+        if entry is None:
+            return []
+        fragment = entry_fragment(entry, self._frame)
+        nodes = self._selected(fragment)
+        if not nodes:
+            return []
+        # Where it stands alone no element has a prefix in scope that it did not come with.
+        part = nodes[0].getroottree().getroot()[0]
+        alone = dict(zip(part.iter(), parse_stored(fragment).iter(), strict=True))
+        return [fragment if node is part else serialise(alone[node]) for node in nodes]
+
+    def _put(self, entry_id: int, rows: tuple[Hit, ...]) -> None:
+        # Over an old one it stays in its place.
+        self._rows[entry_id] = rows
+        self._single += len(rows) == 1
+        for (column, is_number), index in self._indexes.items():
+            for value in _indexed(rows, column, is_number=is_number):
+                index.setdefault(value, {})[entry_id] = None
+
+    def _forget(self, entry_id: int, rows: tuple[Hit, ...]) -> None:
+        self._single -= len(rows) == 1
+        self._nested.discard(entry_id)
+        self._kept_bytes -= sum(map(len, self._kept.pop(entry_id, ())))
+        for (column, is_number), index in self._indexes.items():
+            for value in _indexed(rows, column, is_number=is_number):
+                held = index.get(value, {})
+                held.pop(entry_id, None)
+                if not held:
+                    index.pop(value, None)
+
+    def _index(self, column: int, *, is_number: bool) -> _Index:
+        index = self._indexes.get((column, is_number))
+        if index is None:
+            index = self._indexes[column, is_number] = {}
+            for entry_id, rows in self._rows.items():
+                for value in _indexed(rows, column, is_number=is_number):
+                    index.setdefault(value, {})[entry_id] = None
+        return index
+
+    def _sort(self) -> None:
+        if not self._in_order:
+            self._rows = dict(sorted(self._rows.items()))
+            self._in_order = True
+
+
+def _value(found: object) -> Value:
+    if isinstance(found, list):
+        return tuple(_text(node) for node in found)
+    if isinstance(found, str):
+        return _shared(found)
+    assert isinstance(found, float)
+    return found
+
+
+def _text(node: object) -> str:
+    """The string value of an element, an attribute or a text."""
+    found = _string(node) if isinstance(node, etree._Element) else node
+    assert isinstance(found, str)
+    return _shared(found)
+
+
+_string = etree.XPath("string()", smart_strings=False)
+
+
+def _shared(text: str) -> str:
+    return sys.intern(text) if len(text) <= _SHORT else text
+
+
+def _indexed(rows: Sequence[Hit], column: int, *, is_number: bool) -> set[object]:
+    values = {value for _, _, row in rows for value in values_of(row[column])}
+    return {as_number(value) for value in values} if is_number else set(values)
+
+
+def _is_nested(nodes: Sequence[Element]) -> bool:
+    known = set(nodes)
+    return any(above in known for node in nodes for above in node.iterancestors())

@@ -1,0 +1,175 @@
+"""Which tables there are: made of what is asked again and again, dropped when nobody asks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from queue import SimpleQueue
+
+from aggregator.view.fragments import EntryFrame
+from aggregator.view.group_view import GroupView
+from aggregator.view.properties import document_tags
+from aggregator.view.query_messages import QueryResult
+from aggregator.view.tables.answering import answer
+from aggregator.view.tables.constants import cut
+from aggregator.view.tables.parsing import plan_of
+from aggregator.view.tables.plan import Path, Plan
+from aggregator.view.tables.table import Table
+from aggregator.view.trees import parse_stored
+from aggregator.waiting import waiting
+
+log = logging.getLogger(__name__)
+
+#: A table is made of what was asked so often within so many seconds.
+_OFTEN, _LATELY = 3, 60.0
+#: Forms that are counted before they have a table.
+_MOST_COUNTED = 256
+#: Entries that who asks may take in, and those that who must not wait may.
+_MOST_BEHIND, _FEW_BEHIND = 256, 16
+#: Entries that are taken in by the background at a time; then it rests as long as it worked.
+_STEP = 64
+
+#: Group, dialect, path of the rows, columns.
+_Form = tuple[str, str, Path, tuple[Path, ...]]
+
+
+class Tables:
+    """The tables of one process, `most` at a time. Any thread may ask."""
+
+    def __init__(self, *, most: int, max_result: int, max_expression: int) -> None:
+        self._most = most
+        self._max_expression = max_expression
+        self._max_result = max_result
+        self._lock = threading.Lock()
+        self._counts: OrderedDict[_Form, list[float]] = OrderedDict()
+        #: Those that are there, least lately used first, with when they were; None: can't be made.
+        self._tables: OrderedDict[_Form, tuple[Table | None, float]] = OrderedDict()
+        self._wanting: SimpleQueue[Table] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def answer(
+        self,
+        view: GroupView,
+        frame: EntryFrame,
+        expression: str,
+        namespaces: Mapping[str, str],
+        *,
+        root: str,
+        others: Callable[[], Iterable[bytes]],
+    ) -> QueryResult | None:
+        """What the evaluator would answer for a group's document, None where it must be asked.
+
+        `root` is the document's root element, `others` are its properties beside the entries. The
+        view is current, and nothing in it has expired.
+        """
+        if not self._most or len(expression) > self._max_expression:
+            return None
+        template, constants = cut(expression)
+        plan = plan_of(template, tuple(namespaces.items()))
+        if plan is None:
+            return None
+        form = (view.facts.name, frame.family, plan.rows, plan.columns)
+        table = self._table(form, view)
+        if table is None:
+            if self._is_wanted(form):
+                self._make(form, plan, view, frame, root=root, others=others)
+            return None
+        if not table.lock.acquire(blocking=False):
+            with waiting():
+                table.lock.acquire()
+        try:
+            if not self._is_current(table):
+                return None
+            return answer(plan, constants, table, max_result=self._max_result)
+        finally:
+            table.lock.release()
+
+    def _table(self, form: _Form, view: GroupView) -> Table | None:
+        with self._lock:
+            found = self._tables.get(form)
+            if found is None:
+                return None
+            self._tables[form] = (found[0], time.monotonic())
+            self._tables.move_to_end(form)
+        return found[0]
+
+    def _is_current(self, table: Table) -> bool:
+        behind = table.behind
+        if behind > _MOST_BEHIND:
+            return False
+        if behind > _FEW_BEHIND:
+            with waiting():
+                pass
+        if behind:
+            table.catch_up(most=behind)
+        return True
+
+    def _is_wanted(self, form: _Form) -> bool:
+        """Whether a form that has no table was asked so often that it should have one."""
+        now = time.monotonic()
+        with self._lock:
+            if form in self._tables:
+                return False
+            times = [t for t in self._counts.pop(form, []) if now - t < _LATELY]
+            self._counts[form] = [*times, now]
+            if len(self._counts) > _MOST_COUNTED:
+                self._counts.popitem(last=False)
+            return len(times) + 1 >= _OFTEN
+
+    def _make(
+        self,
+        form: _Form,
+        plan: Plan,
+        view: GroupView,
+        frame: EntryFrame,
+        *,
+        root: str,
+        others: Callable[[], Iterable[bytes]],
+    ) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if len(self._tables) >= self._most:
+                _, (oldest, used) = next(iter(self._tables.items()))
+                if now - used < _LATELY:
+                    return
+                self._tables.popitem(last=False)
+                if oldest is not None:
+                    oldest.close()
+            self._counts.pop(form, None)
+            table = None
+            if not _leads_elsewhere(plan.rows, root, others()):
+                table = Table(view, frame, root=root, path=plan.rows, columns=plan.columns)
+            self._tables[form] = (table, now)
+            if table is not None:
+                self._fill(table)
+
+    def _fill(self, table: Table) -> None:
+        self._wanting.put(table)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="query-tables", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            table = self._wanting.get()
+            try:
+                self._take_in(table)
+            except Exception:
+                log.exception("A table for queries could not be filled")
+
+    def _take_in(self, table: Table) -> None:
+        while table.behind:
+            began = time.monotonic()
+            with table.lock:
+                table.catch_up(most=_STEP)
+            time.sleep(time.monotonic() - began)
+
+
+def _leads_elsewhere(path: Path, root: str, others: Iterable[bytes]) -> bool:
+    """Whether a path selects what is no part of an entry."""
+    opening, closing = document_tags(root)
+    document = parse_stored(b"".join((opening, *others, closing)))
+    return bool(path.compiled()(document))
