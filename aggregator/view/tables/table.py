@@ -23,6 +23,8 @@ from aggregator.wire.parse import Element, serialise
 
 log = logging.getLogger(__name__)
 
+#: Entries that are kept parsed while several tables take them in.
+_MOST_PARSED = 256
 #: Texts that are shared by all rows that hold them.
 _SHORT = 64
 #: Bytes of nodes that are kept for the next who asks for them.
@@ -32,6 +34,25 @@ _MOST_KEPT = 32 * 2**20
 Hit = tuple[int, int, Row]
 #: An index: entries by what their rows hold.
 _Index = dict[object, dict[int, None]]
+
+
+class Parsed:
+    """Documents of one entry each, the last ones kept. For one thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, str, bytes], tuple[Published, Element]] = {}
+
+    def document(self, entry: Published, frame: EntryFrame, tags: tuple[bytes, bytes]) -> Element:
+        """The root element, between the tags of a property document's, with this entry alone."""
+        name = (entry.id, frame.family, tags[0])
+        known = self._known.get(name)
+        if known is not None and known[0] is entry:
+            return known[1]
+        root = parse_stored(b"".join((tags[0], entry_fragment(entry, frame), tags[1])))
+        if len(self._known) >= _MOST_PARSED:
+            self._known.clear()
+        self._known[name] = (entry, root)
+        return root
 
 
 class Table:
@@ -81,8 +102,8 @@ class Table:
         """Be told of changes no more."""
         self._view.unwatch(self._changed)
 
-    def catch_up(self, *, most: int) -> None:
-        """Take in at most so many of the entries that changed."""
+    def catch_up(self, *, most: int, parsed: Parsed | None = None) -> None:
+        """Take in at most so many of the entries that changed; `parsed` may know some."""
         for entry_id, entry in self._view.take(self._changed, most=most):
             old = self._rows.get(entry_id)
             if old is not None:
@@ -93,7 +114,7 @@ class Table:
             if old is None:
                 self._in_order &= entry_id > self._last
                 self._last = max(self._last, entry_id)
-            self._put(entry_id, self._rows_of(entry))
+            self._put(entry_id, self._rows_of(entry, parsed or Parsed()))
 
     def hits(self, condition: Condition | None, constants: list[Constant]) -> Iterator[Hit]:
         """The rows that meet a condition, in the order of the document."""
@@ -128,9 +149,9 @@ class Table:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _rows_of(self, entry: Published) -> tuple[Hit, ...]:
+    def _rows_of(self, entry: Published, parsed: Parsed) -> tuple[Hit, ...]:
         try:
-            nodes = self._selected(entry_fragment(entry, self._frame))
+            nodes = self._selected(parsed.document(entry, self._frame, self._tags))
         except AggregatorException:
             log.exception(
                 "An entry can't be queried by XPath",
@@ -144,9 +165,8 @@ class Table:
             for number, node in enumerate(nodes)
         )
 
-    def _selected(self, fragment: bytes) -> list[Element]:
-        opening, closing = self._tags
-        found = self._path(parse_stored(b"".join((opening, fragment, closing))))
+    def _selected(self, document: Element) -> list[Element]:
+        found = self._path(document)
         assert isinstance(found, list)
         return [node for node in found if isinstance(node, etree._Element)]
 
@@ -154,12 +174,10 @@ class Table:
         entry = self._view.entry_by_id(entry_id)
         if entry is None:
             return []
-        fragment = entry_fragment(entry, self._frame)
-        nodes = self._selected(fragment)
-        if not nodes:
-            return []
+        document = Parsed().document(entry, self._frame, self._tags)
+        fragment, part = entry_fragment(entry, self._frame), document[0]
+        nodes = self._selected(document)
         # Where it stands alone no element has a prefix in scope that it did not come with.
-        part = nodes[0].getroottree().getroot()[0]
         alone = dict(zip(part.iter(), parse_stored(fragment).iter(), strict=True))
         return [fragment if node is part else serialise(alone[node]) for node in nodes]
 

@@ -17,7 +17,7 @@ from aggregator.view.tables.answering import answer
 from aggregator.view.tables.constants import cut
 from aggregator.view.tables.parsing import plan_of
 from aggregator.view.tables.plan import Path, Plan
-from aggregator.view.tables.table import Table
+from aggregator.view.tables.table import Parsed, Table
 from aggregator.view.trees import parse_stored
 from aggregator.waiting import waiting
 
@@ -153,19 +153,28 @@ class Tables:
             self._thread.start()
 
     def _work(self) -> None:
+        behind: list[Table] = []
+        parsed = Parsed()
         while True:
-            table = self._wanting.get()
-            try:
-                self._take_in(table)
-            except Exception:
-                log.exception("A table for queries could not be filled")
-
-    def _take_in(self, table: Table) -> None:
-        while table.behind:
+            while not behind or not self._wanting.empty():
+                behind.append(self._wanting.get())
             began = time.monotonic()
-            with table.lock:
-                table.catch_up(most=_STEP)
+            # In step, so that an entry is parsed once for all.
+            behind = [table for table in behind if _took_in(table, parsed)]
+            if not behind:
+                parsed = Parsed()
             time.sleep(time.monotonic() - began)
+
+
+def _took_in(table: Table, parsed: Parsed) -> bool:
+    """Take some entries in; whether there are more."""
+    try:
+        with table.lock:
+            table.catch_up(most=_STEP, parsed=parsed)
+    except Exception:
+        log.exception("A table for queries could not be filled")
+        return False
+    return table.behind > 0
 
 
 def _leads_elsewhere(path: Path, root: str, others: Iterable[bytes]) -> bool:
