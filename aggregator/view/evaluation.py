@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import math
 import os
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aggregator.errors import AggregatorException, QueryFailed
@@ -31,6 +33,20 @@ class Child:
 
     pid: int
     pipe: int
+    began: float = field(default_factory=time.monotonic)
+
+    def seconds(self) -> float:
+        """For how long it has run."""
+        return time.monotonic() - self.began
+
+    def cpu_seconds(self) -> float:
+        """CPU time that it has taken; for ever where that can't be said."""
+        try:
+            # User and system time; before them stands the name in brackets, which may hold any.
+            told = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return math.inf
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> None:
         """Kill it; it must still be reaped."""

@@ -97,11 +97,16 @@ class GroupView:
         with self._lock:
             self._watchers = [known for known in self._watchers if known is not watcher]
 
-    def take(self, watcher: set[int], *, most: int) -> list[tuple[int, Published | None]]:
-        """At most so many ids out of a watcher's set, each with its entry as it is now, None where
-        that is gone."""
+    def some_of(self, watcher: set[int], *, most: int) -> list[int]:
+        """At most so many of the ids in a watcher's set."""
         with self._lock:
-            taken = sorted(islice(watcher, most))
+            return list(islice(watcher, most))
+
+    def take(self, watcher: set[int], ids: Iterable[int]) -> list[tuple[int, Published | None]]:
+        """Those of `ids` that are in a watcher's set, out of it, in order, each with its entry as
+        it is now, None where that is gone."""
+        with self._lock:
+            taken = sorted(watcher.intersection(ids))
             watcher.difference_update(taken)
             return [(entry_id, self._entries.by_id.get(entry_id)) for entry_id in taken]
 

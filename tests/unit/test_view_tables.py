@@ -166,7 +166,7 @@ class Asked:
         for found, _ in self.tables._tables.values():
             if found is not None:
                 with found.lock:
-                    found.catch_up(most=1_000_000)
+                    found.catch_up(found.some_behind(most=1_000_000))
         return self.once(expression)
 
     def evaluated(self, expression: str) -> tuple[bytes, bool]:

@@ -89,6 +89,11 @@ class Table:
         return len(self._changed)
 
     @property
+    def documents(self) -> tuple[GroupView, str]:
+        """Which documents the rows come from."""
+        return self._view, self._frame.family
+
+    @property
     def is_nested(self) -> bool:
         """Whether some row is of a node within another row's."""
         return bool(self._nested)
@@ -102,9 +107,14 @@ class Table:
         """Be told of changes no more."""
         self._view.unwatch(self._changed)
 
-    def catch_up(self, *, most: int, parsed: Parsed | None = None) -> None:
-        """Take in at most so many of the entries that changed; `parsed` may know some."""
-        for entry_id, entry in self._view.take(self._changed, most=most):
+    def some_behind(self, *, most: int) -> list[int]:
+        """At most so many of the entries that have changed."""
+        return self._view.some_of(self._changed, most=most)
+
+    def catch_up(self, ids: Iterable[int], *, parsed: Parsed | None = None) -> None:
+        """Take in those of `ids` that have changed; `parsed` may know some of them."""
+        parsed = parsed or Parsed()
+        for entry_id, entry in self._view.take(self._changed, ids):
             old = self._rows.get(entry_id)
             if old is not None:
                 self._forget(entry_id, old)
@@ -114,7 +124,7 @@ class Table:
             if old is None:
                 self._in_order &= entry_id > self._last
                 self._last = max(self._last, entry_id)
-            self._put(entry_id, self._rows_of(entry, parsed or Parsed()))
+            self._put(entry_id, self._rows_of(entry, parsed))
 
     def hits(self, condition: Condition | None, constants: list[Constant]) -> Iterator[Hit]:
         """The rows that meet a condition, in the order of the document."""

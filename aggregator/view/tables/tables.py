@@ -29,8 +29,8 @@ _OFTEN, _LATELY = 3, 60.0
 _MOST_COUNTED = 256
 #: Entries that who asks may take in, and those that who must not wait may.
 _MOST_BEHIND, _FEW_BEHIND = 256, 16
-#: Entries that are taken in by the background at a time; then it rests as long as it worked.
-_STEP = 64
+#: Entries that the background takes in at a time, and how long it rests, to how long it worked.
+_STEP, _REST = 64, 0.25
 
 #: Group, dialect, path of the rows, columns.
 _Form = tuple[str, str, Path, tuple[Path, ...]]
@@ -104,7 +104,7 @@ class Tables:
             with waiting():
                 pass
         if behind:
-            table.catch_up(most=behind)
+            table.catch_up(table.some_behind(most=behind))
         return True
 
     def _is_wanted(self, form: _Form) -> bool:
@@ -159,22 +159,24 @@ class Tables:
             while not behind or not self._wanting.empty():
                 behind.append(self._wanting.get())
             began = time.monotonic()
-            # In step, so that an entry is parsed once for all.
-            behind = [table for table in behind if _took_in(table, parsed)]
+            _take_some(behind, parsed)
+            behind = [table for table in behind if table.behind]
             if not behind:
                 parsed = Parsed()
-            time.sleep(time.monotonic() - began)
+            time.sleep(_REST * (time.monotonic() - began))
 
 
-def _took_in(table: Table, parsed: Parsed) -> bool:
-    """Take some entries in; whether there are more."""
-    try:
-        with table.lock:
-            table.catch_up(most=_STEP, parsed=parsed)
-    except Exception:
-        log.exception("A table for queries could not be filled")
-        return False
-    return table.behind > 0
+def _take_some(behind: list[Table], parsed: Parsed) -> None:
+    """Take some entries in, the same for all tables that miss them: they are parsed once."""
+    first = min(behind, key=lambda table: table.behind)
+    ids = first.some_behind(most=_STEP)
+    for table in [table for table in behind if table.documents == first.documents]:
+        try:
+            with table.lock:
+                table.catch_up(ids, parsed=parsed)
+        except Exception:
+            log.exception("A table for queries could not be filled")
+            behind.remove(table)
 
 
 def _leads_elsewhere(path: Path, root: str, others: Iterable[bytes]) -> bool:
