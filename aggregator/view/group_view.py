@@ -74,11 +74,6 @@ class GroupView:
             self.expire(now)
             return len(self._entries.by_id)
 
-    @property
-    def size(self) -> int:
-        """How many entries it holds, expired ones that nobody asked for since included."""
-        return len(self._entries.by_id)
-
     def expire(self, now: int) -> None:
         """Take out the entries that have expired at `now`, removed from the store or not."""
         with self._lock:

@@ -225,6 +225,37 @@ def test_tables_follow_every_change() -> None:
         assert answered >= 3
 
 
+def test_rows_and_their_nodes_are_of_one_moment() -> None:
+    """A reader may bring the view up while another one is answered from the table."""
+    asked = Asked(20, seed=3)
+    asked.often("//g:Cluster[@n]")
+    [(table, _)] = asked.tables._tables.values()
+    assert table is not None
+    hits = list(table.hits(None, []))
+    before = {entry: table.nodes(entry) for entry, _, _ in hits}
+    table._kept.clear()
+    for entry_id in list(asked.store.entries):
+        asked.store.put(replace(asked.store.entries[entry_id], data=()))
+    asked.refresh()
+    assert len(hits) > 10
+    assert {entry: table.nodes(entry) for entry, _, _ in hits} == before
+
+
+def test_a_table_that_missed_much_is_filled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aggregator.view.tables.tables._MOST_BEHIND", 5)
+    asked = Asked(30, seed=4)
+    expression = "count(//g:Cluster)"
+    for _ in range(4):
+        found = asked.once(expression)
+    assert found is not None  # it was waited for
+    for entry_id in list(asked.store.entries):
+        asked.store.put(replace(asked.store.entries[entry_id], data=data_of(asked.chance)))
+    asked.refresh()
+    found = asked.once(expression)
+    assert found is not None
+    assert told(found) == asked.evaluated(expression)
+
+
 @pytest.mark.parametrize(
     "expression",
     [

@@ -65,6 +65,8 @@ class Table:
         self, view: GroupView, frame: EntryFrame, *, root: str, path: Path, columns: Iterable[Path]
     ) -> None:
         self.lock = threading.RLock()
+        #: Set while nobody is at work to take in what changed.
+        self.filled = threading.Event()
         #: The Clark name of an Entry.
         self.entry_name = clark(family(frame.family).sg, "Entry")
         #: Entries that have a row within another row.
@@ -76,6 +78,7 @@ class Table:
         self._columns = [column.compiled() for column in columns]
         self._changed = view.watch()
         self._rows: dict[int, tuple[Hit, ...]] = {}
+        self._entries: dict[int, Published] = {}
         self._last = 0
         self._in_order = True
         self._single = 0
@@ -101,7 +104,7 @@ class Table:
     @property
     def is_of_entries(self) -> bool:
         """Whether each entry has one row."""
-        return self._single == len(self._rows) and len(self._rows) == self._view.size
+        return self._single == len(self._rows)
 
     def close(self) -> None:
         """Be told of changes no more."""
@@ -120,10 +123,12 @@ class Table:
                 self._forget(entry_id, old)
             if entry is None:
                 self._rows.pop(entry_id, None)
+                self._entries.pop(entry_id, None)
                 continue
             if old is None:
                 self._in_order &= entry_id > self._last
                 self._last = max(self._last, entry_id)
+            self._entries[entry_id] = entry
             self._put(entry_id, self._rows_of(entry, parsed))
 
     def hits(self, condition: Condition | None, constants: list[Constant]) -> Iterator[Hit]:
@@ -181,9 +186,8 @@ class Table:
         return [node for node in found if isinstance(node, etree._Element)]
 
     def _written(self, entry_id: int) -> list[bytes]:
-        entry = self._view.entry_by_id(entry_id)
-        if entry is None:
-            return []
+        # As it was when the rows were made; by now the view may know better.
+        entry = self._entries[entry_id]
         document = Parsed().document(entry, self._frame, self._tags)
         fragment, part = entry_fragment(entry, self._frame), document[0]
         nodes = self._selected(document)

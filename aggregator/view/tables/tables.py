@@ -29,6 +29,8 @@ _OFTEN, _LATELY = 3, 60.0
 _MOST_COUNTED = 256
 #: Entries that who asks may take in, and those that who must not wait may.
 _MOST_BEHIND, _FEW_BEHIND = 256, 16
+#: Entries that are waited for, and how long: the evaluator would be asked by everybody meanwhile.
+_MOST_AWAITED, _PATIENCE = 20_000, 3.0
 #: Entries that the background takes in at a time, and how long it rests, to how long it worked.
 _STEP, _REST = 64, 0.25
 
@@ -77,12 +79,16 @@ class Tables:
             if self._is_wanted(form):
                 self._make(form, plan, view, frame, root=root, others=others)
             return None
+        if not self._is_nearly_current(table):
+            return None
         if not table.lock.acquire(blocking=False):
             with waiting():
                 table.lock.acquire()
         try:
-            if not self._is_current(table):
+            missing = table.some_behind(most=2 * _MOST_BEHIND)
+            if len(missing) == 2 * _MOST_BEHIND:
                 return None
+            table.catch_up(missing)
             return answer(plan, constants, table, max_result=self._max_result)
         finally:
             table.lock.release()
@@ -96,16 +102,22 @@ class Tables:
             self._tables.move_to_end(form)
         return found[0]
 
-    def _is_current(self, table: Table) -> bool:
+    def _is_nearly_current(self, table: Table) -> bool:
+        """Whether so little is missing that who asks may take it in; waits for the rest a while."""
         behind = table.behind
         if behind > _MOST_BEHIND:
-            return False
-        if behind > _FEW_BEHIND:
+            with self._lock:
+                if table.filled.is_set():
+                    table.filled.clear()
+                    self._fill(table)
+            if behind > _MOST_AWAITED:
+                return False
+            with waiting():
+                table.filled.wait(_PATIENCE)
+        elif behind > _FEW_BEHIND:
             with waiting():
                 pass
-        if behind:
-            table.catch_up(table.some_behind(most=behind))
-        return True
+        return table.behind <= _MOST_BEHIND
 
     def _is_wanted(self, form: _Form) -> bool:
         """Whether a form that has no table was asked so often that it should have one."""
@@ -160,7 +172,9 @@ class Tables:
                 behind.append(self._wanting.get())
             began = time.monotonic()
             _take_some(behind, parsed)
-            behind = [table for table in behind if table.behind]
+            for table in [table for table in behind if not table.behind]:
+                behind.remove(table)
+                table.filled.set()
             if not behind:
                 parsed = Parsed()
             time.sleep(_REST * (time.monotonic() - began))
@@ -177,6 +191,7 @@ def _take_some(behind: list[Table], parsed: Parsed) -> None:
         except Exception:
             log.exception("A table for queries could not be filled")
             behind.remove(table)
+            table.filled.set()
 
 
 def _leads_elsewhere(path: Path, root: str, others: Iterable[bytes]) -> bool:
