@@ -45,6 +45,12 @@ QUERIES = Counter(
     "(too many), long (too many that take long), memory, result (its size).",
     ("limit",),
 )
+ANSWERED = Counter(
+    "aggregator_queries_answered",
+    "XPath queries that were answered, by what: table (kept of a form that comes again and again), "
+    "evaluator.",
+    ("by",),
+)
 UNAVAILABLE = Counter(
     "aggregator_store_unavailable",
     "Requests that were answered with a fault because the database, or the evaluator, was away.",
@@ -57,6 +63,11 @@ def observe_failure(error: AggregatorException) -> None:
         QUERIES.labels(error.limit or "other").inc()
     elif isinstance(error, StoreUnavailable):
         UNAVAILABLE.inc()
+
+
+def observe_query(by: str) -> None:
+    """Count an XPath query that was answered."""
+    ANSWERED.labels(by).inc()
 
 
 def observe_end(limit: str) -> None:

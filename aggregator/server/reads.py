@@ -11,6 +11,7 @@ from aggregator.errors import (
     InvalidQuery,
     UnknownQueryDialect,
 )
+from aggregator.server.metrics import observe_query
 from aggregator.server.properties import (
     Elements,
     Scene,
@@ -62,17 +63,21 @@ def query(scene: Scene, request: Request) -> Reply:
     if is_whole_document(text):
         return _response(request, [_document(scene, request)], scene)
     namespaces = {p: uri for p, uri in expression.nsmap.items() if p}
-    found = _from_table(scene, request, text, namespaces) or scene.site.queries.query(
-        QueryRequest(
-            group=scene.group.name,
-            entry_key=None if scene.entry is None else scene.entry.key,
-            family=request.dialect.family,
-            expression=text,
-            namespaces=namespaces,
-            sequence=scene.view.sequence,
-            caller=request.caller.owner,
+    found = _from_table(scene, request, text, namespaces)
+    by = "evaluator" if found is None else "table"
+    if found is None:
+        found = scene.site.queries.query(
+            QueryRequest(
+                group=scene.group.name,
+                entry_key=None if scene.entry is None else scene.entry.key,
+                family=request.dialect.family,
+                expression=text,
+                namespaces=namespaces,
+                sequence=scene.view.sequence,
+                caller=request.caller.owner,
+            )
         )
-    )
+    observe_query(by)
     pieces = list(found.chunks)
     if found.is_text:
         pieces = [xml_text(piece.decode()).encode() for piece in pieces]
