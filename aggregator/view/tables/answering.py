@@ -28,8 +28,7 @@ def answer(
         return None
     if plan.position is not None and not (plan.position.grouped or _are_siblings(plan, table)):
         return None
-    is_indexed = plan.condition is not None and plan.condition.key is not None
-    if not is_indexed and len(table) > _MOST_ROWS:
+    if not table.is_quick(plan.condition, most=_MOST_ROWS):
         with waiting():
             pass
     hits = table.hits(plan.condition, constants)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 from aggregator.view.tables.constants import number
@@ -26,7 +27,7 @@ def compared(column: int, kind: str, name: str, constant: int, *, is_text: bool)
     """`column`, of a `kind`, against the constant of a place; `is_text` tells the constant's."""
     compare = COMPARISONS[name]
     is_number = not (is_text and name in ("=", "!=") and kind != "number")
-    key = Key(column, constant, is_number=is_number) if name == "=" else None
+    key = Key(column, constant, is_number, compare, is_equality=name == "=")
 
     def with_constants(constants: list[Constant]) -> Test:
         wanted = constants[constant]
@@ -34,7 +35,7 @@ def compared(column: int, kind: str, name: str, constant: int, *, is_text: bool)
             return _by_number(column, compare, as_number(wanted))
         return _by_text(column, compare, wanted)
 
-    return Condition(with_constants, key)
+    return Condition(with_constants, (key,), is_key=True)
 
 
 # These run for every row of a table. A generator would cost more than the comparison.
@@ -69,7 +70,8 @@ def searched(column: int, function: str, constant: int) -> Condition:
             return lambda row: first_of(row[column]).startswith(wanted)
         return lambda row: wanted in first_of(row[column])
 
-    return Condition(with_constants)
+    matches = str.startswith if function == "starts-with" else str.__contains__
+    return Condition(with_constants, (Key(column, constant, False, matches, needs_text=True),))
 
 
 def present(column: int) -> Condition:
@@ -100,7 +102,7 @@ def any_of(conditions: Sequence[Condition]) -> Condition:
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
-    """``and``; any index of one leads to all rows that meet them all."""
+    """``and``; each key of each leads to all rows that meet them all."""
     if len(conditions) == 1:
         return conditions[0]
 
@@ -108,8 +110,7 @@ def all_of(conditions: Sequence[Condition]) -> Condition:
         tests = [condition.with_constants(constants) for condition in conditions]
         return lambda row: all(test(row) for test in tests)
 
-    key = next((condition.key for condition in conditions if condition.key), None)
-    return Condition(with_constants, key)
+    return Condition(with_constants, tuple(chain.from_iterable(c.keys for c in conditions)))
 
 
 def values_of(value: Value) -> Sequence[str | float]:

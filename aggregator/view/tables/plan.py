@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from lxml import etree
 
@@ -31,25 +31,31 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An index that finds all rows that can meet a condition: those whose column holds a value.
+    """What leads to all rows that can meet a condition: their column holds a value that `matches`.
 
-    `constant` is the place of the value among the expression's constants.
+    `constant` is the place of what it is compared with; ``is_equality`` tells that only that very
+    value matches. One that `needs_text` leads nowhere where the constant is empty.
     """
 
     column: int
     constant: int
     is_number: bool
+    matches: Callable[[Any, Any], bool]
+    is_equality: bool = False
+    needs_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What a row must meet, and an index where one leads to it.
+    """What a row must meet, and keys that lead to such rows.
 
-    `with_constants` gives what tests a row by the values of its columns.
+    `with_constants` gives what tests a row by the values of its columns. Where the condition
+    `is_key`, every row that holds a matching value meets it.
     """
 
     with_constants: Callable[[list[Constant]], Test]
-    key: Key | None = None
+    keys: tuple[Key, ...] = ()
+    is_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)

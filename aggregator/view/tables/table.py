@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
 from lxml import etree
@@ -15,7 +16,7 @@ from aggregator.view.fragments import EntryFrame, Published, entry_fragment
 from aggregator.view.group_view import GroupView
 from aggregator.view.properties import document_tags
 from aggregator.view.tables.conditions import as_number, values_of
-from aggregator.view.tables.plan import Condition, Constant, Path, Row, Value
+from aggregator.view.tables.plan import Condition, Constant, Key, Path, Row, Value
 from aggregator.view.trees import parse_stored
 from aggregator.wire.dialects import family
 from aggregator.wire.namespaces import clark
@@ -137,14 +138,41 @@ class Table:
         if condition is None:
             return chain.from_iterable(self._rows.values())
         test = condition.with_constants(constants)
-        if condition.key is None:
+        found = self._candidates(condition.keys, constants)
+        if found is None:
             return (hit for own in self._rows.values() for hit in own if test(hit[2]))
-        key = condition.key
-        value = constants[key.constant]
-        wanted = as_number(value) if key.is_number else value
-        found = self._index(key.column, is_number=key.is_number).get(wanted, ())
-        rows = self._rows
-        return (hit for entry_id in sorted(found) for hit in rows[entry_id] if test(hit[2]))
+        rows = [self._rows[entry_id] for entry_id in sorted(found)]
+        if condition.is_key and all(len(own) == 1 for own in rows):
+            return chain.from_iterable(rows)
+        return (hit for own in rows for hit in own if test(hit[2]))
+
+    def is_quick(self, condition: Condition | None, *, most: int) -> bool:
+        """Whether at most so many rows, or values, are looked at to find the hits."""
+        if condition is None or len(self._rows) <= most:
+            return True
+        indexes = [(k, self._indexes.get((k.column, k.is_number))) for k in condition.keys]
+        return any(
+            index is not None and (key.is_equality or len(index) <= most) for key, index in indexes
+        )
+
+    def _candidates(self, keys: Sequence[Key], constants: list[Constant]) -> Iterable[int] | None:
+        """The entries that may hold a hit, None where any may."""
+        usable = [key for key in keys if not (key.needs_text and constants[key.constant] == "")]
+        exact = [key for key in usable if key.is_equality]
+        if exact:
+            return min((self._holding(key, constants) for key in exact), key=len)
+        return self._holding(usable[0], constants) if usable else None
+
+    def _holding(self, key: Key, constants: list[Constant]) -> Collection[int]:
+        """The entries with a row whose column holds a value that matches."""
+        index = self._index(key.column, is_number=key.is_number)
+        wanted = constants[key.constant]
+        if key.is_number:
+            wanted = as_number(wanted)
+        if key.is_equality:
+            # Nothing equals NaN, which stands in the index under itself.
+            return index.get(wanted, {}) if wanted == wanted else {}  # noqa: PLR0124
+        return set().union(*(held for value, held in index.items() if key.matches(value, wanted)))
 
     def nodes(self, entry_id: int) -> list[bytes]:
         """The bytes of the nodes of an entry's rows, each as if it stood alone."""
@@ -245,6 +273,7 @@ def _text(node: object) -> str:
     return _shared(found)
 
 
+_NAN = math.nan
 _string = etree.XPath("string()", smart_strings=False)
 
 
@@ -254,7 +283,11 @@ def _shared(text: str) -> str:
 
 def _indexed(rows: Sequence[Hit], column: int, *, is_number: bool) -> set[object]:
     values = {value for _, _, row in rows for value in values_of(row[column])}
-    return {as_number(value) for value in values} if is_number else set(values)
+    if not is_number:
+        return set(values)
+    # One NaN for all, since it is not equal to itself.
+    numbers = map(as_number, values)
+    return {_NAN if math.isnan(number) else number for number in numbers}
 
 
 def _is_nested(nodes: Sequence[Element]) -> bool:
