@@ -22,6 +22,7 @@ BENCHMARKS = {
     "full-query": "full_query",
     "add": "add",
     "renew": "renew",
+    "poll": "poll",
     "memory": "memory",
     "restart": "restart",
     "growth": "growth",
