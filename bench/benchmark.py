@@ -23,6 +23,7 @@ BENCHMARKS = {
     "xpath": "xpath",
     "add": "add",
     "renew": "renew",
+    "poll": "poll",
     "memory": "memory",
     "restart": "restart",
     "growth": "growth",

@@ -32,31 +32,34 @@ def running(
     *,
     folder: Path,
     port: int,
+    host: str = "127.0.0.1",
     within: float = 60.0,
     environ: Mapping[str, str] | None = None,
 ) -> Iterator[psutil.Process]:
-    """A process that listens on `port` and is ended, with all beneath it, after the block."""
+    """A process that listens there, for as long as the block; all beneath it end with it."""
     log = folder / f"{Path(command[0]).name}.log"
     with log.open("ab") as stream:
         process = subprocess.Popen(
             command, cwd=folder, stdout=stream, stderr=stream, env={**os.environ, **(environ or {})}
         )
     try:
-        _wait_for(port, process, within=within, log=log)
+        _wait_for((host, port), process, within=within, log=log)
         yield psutil.Process(process.pid)
     finally:
         _end(process)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], *, within: float, log: Path) -> None:
+def _wait_for(
+    address: tuple[str, int], process: subprocess.Popen[bytes], *, within: float, log: Path
+) -> None:
     deadline = time.monotonic() + within
     while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+        with contextlib.suppress(OSError), socket.create_connection(address, 1.0):
             return
         time.sleep(0.02)
     _end(process)
     said = log.read_text(errors="replace")[-2000:]
-    raise RuntimeError(f"{process.args!r} does not listen on {port}; it said:\n{said}")
+    raise RuntimeError(f"{process.args!r} does not listen on {address}; it said:\n{said}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -78,8 +81,13 @@ def family_of(pid: int) -> list[psutil.Process]:
     return [parent, *parent.children(recursive=True)]
 
 
-def cpu_seconds(pid: int) -> float:
-    """CPU time that a process and all beneath it have taken so far."""
+def cpu_seconds(pid: int, *, role: str = "") -> float:
+    """CPU time that a process and all beneath it have taken so far.
+
+    With `role`, that of the one beneath it that has this name, and of those beneath that.
+    """
+    if role:
+        [pid] = [process.pid for process in family_of(pid) if process.name() == role]
     total = 0.0
     for process in family_of(pid):
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from aggregator.store.shards import slot_of
@@ -24,7 +25,24 @@ _TABLES = {
     "entry_health": "entry_id",
     "entry_data": "entry_id",
 }
+#: The columns in which something differs from member to member.
+_DIFFERING = ("address", "member", "plan", "data")
 Row = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the entries are.
+
+    `body` is the Add of the member of a number; `texts` are those in it that differ by number.
+    """
+
+    body: Callable[[int], str]
+    texts: Callable[[int], tuple[str, ...]]
+
+
+#: Published as they are registered, and not polled.
+PLAIN = Kind(entries.add_body, lambda number: (entries.member(number), entries.content(number)))
 
 
 def plain_groups(names: Iterable[str]) -> str:
@@ -32,36 +50,48 @@ def plain_groups(names: Iterable[str]) -> str:
     return "".join(f"[groups.{name}]\nrequire_source = false\n" for name in names)
 
 
-def stocked(folder: Path, counts: dict[str, int], *, termination: int | None = None) -> Path:
+def stocked(
+    folder: Path, counts: dict[str, int], *, termination: int | None = None, kind: Kind = PLAIN
+) -> Path:
     """A folder with a store whose groups have so many entries each; give it to a service.
 
-    `termination` is when all of them end, microseconds since 1970, None for never.
+    `termination` is when all of them end, microseconds since 1970, None for never. A folder that
+    has such a store already is given so many more.
     """
-    with running_service(folder, config=plain_groups(counts)) as service:
+    config = "".join(
+        plain_groups([name]) + "min_interval_millis = 1\nmax_entries = 10000000\n"
+        for name in counts
+    )
+    # Nothing is to be polled before it is measured.
+    with running_service(folder, config=config, options=["--no-collector"]) as service:
         for name in counts:
-            answer = soap.call(f"{service.url}/wsrf/services/{name}", entries.add_body(0))
+            answer = soap.call(f"{service.url}/wsrf/services/{name}", kind.body(0))
             assert answer.status == 200, answer.content
     with sqlite3.connect(folder / "aggregator.db") as connection:
         connection.row_factory = sqlite3.Row
         for name, count in counts.items():
-            _multiply(connection, name, count, termination)
+            _multiply(connection, name, count, termination, kind)
     connection.close()
     return folder
 
 
 def paths(store: Path, group: str) -> list[str]:
-    """The paths of the entries of a store's one group."""
+    """The paths of the entries of a store's one group, in the order of their numbers."""
     with sqlite3.connect(store / "aggregator.db") as connection:
-        keys = [key for (key,) in connection.execute("select key from entry_state")]
+        found = connection.execute("select key from entry_state order by entry_id")
+        keys = [key for (key,) in found]
     connection.close()
     return [f"/wsrf/services/{group}Entry/{key}" for key in keys]
 
 
 def _multiply(
-    connection: sqlite3.Connection, group: str, count: int, termination: int | None
+    connection: sqlite3.Connection, group: str, count: int, termination: int | None, kind: Kind
 ) -> None:
+    """Copy the last entry of a group, so that there are `count` of it."""
     [group_id] = connection.execute("select id from groups where name = ?", [group]).fetchone()
-    [first] = connection.execute("select id from entries where group_id = ?", [group_id]).fetchone()
+    [first] = connection.execute(
+        "select max(id) from entries where group_id = ?", [group_id]
+    ).fetchone()
     pattern = {
         table: dict(
             connection.execute(f"select * from {table} where {key} = ?", [first]).fetchone()
@@ -74,31 +104,36 @@ def _multiply(
         "update entry_state set termination = ? where entry_id = ?", [termination, first]
     )
     for table, key in _TABLES.items():
-        _insert(connection, table, _copies(pattern[table], key, last, count))
+        _insert(connection, table, _copies(pattern[table], key, last, count, kind))
     for table in ("groups", "owners"):
         where = "id" if table == "groups" else "group_id"
-        connection.execute(f"update {table} set entries = ? where {where} = ?", [count, group_id])
+        connection.execute(
+            f"update {table} set entries = entries + ? where {where} = ?", [count - 1, group_id]
+        )
 
 
-def _copies(pattern: Row, key: str, last: int, count: int) -> Iterator[Row]:
+def _copies(pattern: Row, key: str, last: int, count: int, kind: Kind) -> Iterator[Row]:
+    present = [name for name in _DIFFERING if pattern.get(name)]
+    first = kind.texts(0)
     for number in range(1, count):
         row = {**pattern, key: last + number}
         if "key" in row:
             row["key"] = f"{last + number:014x}{uuid.uuid4().hex}"
             row["slot"] = slot_of(str(row["key"]))
-        if "data" in row:
-            row["data"] = _with(row["data"], entries.content(0), entries.content(number))
-        if "address" in row:
-            row["address"] = entries.member(number)
-            row["member"] = _with(row["member"], entries.member(0), entries.member(number))
+        for name in present:
+            row[name] = _with(row[name], first, kind.texts(number))
         yield row
 
 
-def _with(stored: object, old: str, new: str) -> bytes:
-    assert isinstance(stored, bytes)
-    assert old.encode() in stored
-    assert len(old) == len(new)
-    return stored.replace(old.encode(), new.encode())
+def _with(stored: object, old: tuple[str, ...], new: tuple[str, ...]) -> str | bytes:
+    """A column with the texts of another member; they are as long, since lengths are stored too."""
+    assert isinstance(stored, str | bytes)
+    given = text = stored if isinstance(stored, str) else stored.decode()
+    for before, after in zip(old, new, strict=True):
+        assert len(before) == len(after)
+        text = text.replace(before, after)
+    assert text != given
+    return text if isinstance(stored, str) else text.encode()
 
 
 def _insert(connection: sqlite3.Connection, table: str, rows: Iterable[Row]) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bench import entries
+from bench.members import members
+from bench.peers.nginx import PACKAGE
+from bench.processes import Missing, program
 from bench.stock import plain_groups, stocked
 from tests import soap
 from tests.service import running_service
+from tests.waiting import until
 
 
 def test_a_stocked_group_reads_like_one_that_was_filled_by_adds(tmp_path: Path) -> None:
@@ -40,3 +46,26 @@ def _contents(group: str, family: soap.Family) -> list[bytes]:
         b"".join(soap.etree.tostring(part, method="c14n") for part in entry[1:])
         for entry in soap.entries(group, family=family)
     ]
+
+
+def _has_nginx() -> bool:
+    try:
+        program("nginx", package=PACKAGE)
+    except Missing:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not _has_nginx(), reason="there is no nginx")
+def test_a_stocked_group_is_polled(tmp_path: Path) -> None:
+    with members(tmp_path / "members", 5) as all_:
+        store = stocked(tmp_path / "store", {"Some": 3})
+        stocked(store, {"Some": 5}, kind=all_.kind(millis=1000))
+        with running_service(store, config=plain_groups(["Some"])) as service:
+            group = f"{service.url}/wsrf/services/Some"
+            until(lambda: {one.number for one in all_.served()} == set(range(5)))
+            until(lambda: soap.get_property(group, "sg:Entry").content.count(b"cluster-") == 8)
+            addresses = [
+                entry.findtext("{*}MemberServiceEPR/{*}Address") for entry in soap.entries(group)
+            ]
+            assert len(set(addresses)) == 8
