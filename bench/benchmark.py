@@ -20,6 +20,7 @@ from bench.processes import Missing
 #: By name, the module with its `run` and `WHAT`, in the order of the page.
 BENCHMARKS = {
     "full-query": "full_query",
+    "query-under-change": "query_under_change",
     "xpath": "xpath",
     "add": "add",
     "renew": "renew",

@@ -82,15 +82,19 @@ class GroupRecorder:
                 logger.exception("results were lost", extra=self._words())
 
     async def flush(self) -> None:
-        """Record what is there; StoreUnavailable leaves it in place."""
-        while self._pending:
+        """Record what is there now; StoreUnavailable leaves it in place."""
+        # What comes meanwhile gathers again: each commit costs the readers as much, small or large.
+        left = len(self._pending)
+        while left > 0 and self._pending:
             batch = self._next_batch()
+            left -= len(batch)
             try:
                 await self._record(batch)
             except StoreUnavailable:
                 self._pending.extendleft(reversed(batch))
                 raise
-        self._some.clear()
+        if not self._pending:
+            self._some.clear()
         if self._dropped:
             logger.error("%d results came faster than sinks take them", self._dropped)
             self._dropped = 0

@@ -245,6 +245,30 @@ def test_every_result_of_an_entry_is_recorded_in_order(embedded: Bench) -> None:
     assert assignment.memory == {"dialect": "oasis"}
 
 
+def test_results_that_come_during_a_commit_gather_for_the_next(embedded: Bench) -> None:
+    scene = Scene(embedded, INDEX)
+    early, late = scene.entry(), scene.entry()
+    result, coming = scene.result(early), [scene.result(late)]
+
+    async def more(context: SinkContext) -> list[None]:
+        while coming:
+            scene.recorder.put(coming.pop())
+        return [None]
+
+    scene.ways.append(Delivering(GROUP, OddSink(more).type(), embedded.store))
+    scene.recorder = GroupRecorder(GROUP, recording=scene.recording, sinks=scene.ways)
+    scene.record(result)
+    assert (scene.now(early)[0], scene.now(late)[0]) == ((b"<new/>",), ())
+
+    async def run_on() -> None:
+        running = asyncio.create_task(scene.recorder.run())
+        await asyncio.sleep(0.5)
+        running.cancel()
+
+    asyncio.run(run_on())
+    assert scene.now(late)[0] == (b"<new/>",)
+
+
 def test_a_member_that_can_t_be_read_any_more_harms_no_other(embedded: Bench) -> None:
     scene = Scene(embedded, INDEX)
     good, bad = scene.entry(), scene.entry()
