@@ -33,7 +33,7 @@ _CLIENTS = 16
 #: Of a load, by clients.
 SECONDS = {_CLIENTS: 2.0, 1: 1.0}
 #: How long requests of a form are compared; clients are given those that were.
-COMPARE_SECONDS = 10.0
+COMPARE_SECONDS = 6.0
 #: Rounds of all forms after which BaseX's virtual machine gets no faster.
 WARM_ROUNDS = 2
 _COMPARED_AT_ONCE = 4
@@ -108,19 +108,29 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
     seed = int(os.environ.get(SEED) or Random().randrange(10**6))
     result = Result("xpath", WHAT)
     result.notes.append(f"{SEED}={seed} draws the same expressions again")
-    with sides(folder, count=MANY) as both:
-        forms = [*FIXED, *_drawn_forms(both.basex, seed, result)]
-        asked = [
-            _Asked(form, form.queries(BODIES, Random(f"{seed} {form.name}"), MANY))
-            for form in forms
-        ]
-        _warm(folder, both, asked)
-        advance(0.2)
-        for number, one in enumerate(asked):
-            _measure(folder, both, one)
-            advance(0.2 + 0.8 * (number + 1) / len(asked))
+    try:
+        with sides(folder, count=MANY) as both:
+            asked = _ask(folder, both, seed, result, advance)
+    except RuntimeError as error:
+        error.add_note(result.notes[0])
+        raise
     _tell(result, asked)
     return result
+
+
+def _ask(
+    folder: Path, both: Sides, seed: int, result: Result, advance: Callable[[float], None]
+) -> list[_Asked]:
+    forms = [*FIXED, *_drawn_forms(both.basex, seed, result)]
+    asked = [
+        _Asked(form, form.queries(BODIES, Random(f"{seed} {form.name}"), MANY)) for form in forms
+    ]
+    _warm(folder, both, asked)
+    advance(0.2)
+    for number, one in enumerate(asked):
+        _measure(folder, both, one)
+        advance(0.2 + 0.8 * (number + 1) / len(asked))
+    return asked
 
 
 def _drawn_forms(basex: Client, seed: int, result: Result) -> list[Form]:
@@ -173,6 +183,8 @@ def _measure(folder: Path, both: Sides, one: _Asked) -> None:
         for who in (_OURS, _BASEX):
             found = _load(folder, both, who, one.queries, clients=clients, seconds=seconds)
             one.loads[who, clients] = found
+            if who == _BASEX and (found.failed or not found.replies):
+                raise RuntimeError(f"BaseX on {one.form.name} at {clients} clients: {found}")
 
 
 def _compare(both: Sides, queries: Sequence[Query]) -> list[tuple[Query, bytes, bytes]]:
@@ -221,7 +233,7 @@ def _load(
         body=bodies[0],
         lua=_LUA.format(folder=folder, seed=clients),
     )
-    if found.wrong or (who == _BASEX and (found.failed or not found.replies)):
+    if found.wrong:
         raise RuntimeError(f"{who} at {clients} clients, {bodies[0]!r}: {found}")
     return found
 
