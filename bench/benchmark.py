@@ -25,6 +25,7 @@ BENCHMARKS = {
     "add": "add",
     "renew": "renew",
     "poll": "poll",
+    "probe": "probe",
     "memory": "memory",
     "restart": "restart",
     "growth": "growth",

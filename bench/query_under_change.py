@@ -40,6 +40,8 @@ _CONFIG = f"[groups.{_GROUP}]\npublish_configuration = false\n"
 _CLIENTS = 16
 _SECONDS = 5.0
 _ROUNDS = 3
+#: Seconds within which all members must have been shown with something newer.
+_PATIENCE = 20.0
 _WEB, _COLLECTOR = "mds-web", "mds-collector"
 
 
@@ -62,8 +64,10 @@ class _Measured:
 class _All:
     measured: dict[tuple[str, soap.Family], list[_Measured]] = field(default_factory=dict)
 
-    def median(self, when: str, family: soap.Family, of: Callable[[_Measured], float]) -> float:
-        return statistics.median(of(one) for one in self.measured[when, family])
+    def ratio(self, family: soap.Family, of: Callable[[_Measured], float]) -> float:
+        """Under change to at rest: the median of the rounds."""
+        pairs = zip(self.measured[CHANGE, family], self.measured[REST, family], strict=True)
+        return statistics.median(of(change) / of(rest) for change, rest in pairs)
 
 
 def run(folder: Path, advance: Callable[[float], None]) -> Result:
@@ -130,8 +134,8 @@ def _check(service: RunningService, folder: Path, family: soap.Family) -> int:
     """Read replies under load, over connections to all workers; how many were read."""
     forward = Forward(MANY)
     with _loaded(service, folder, family):
-        deadline = time.monotonic() + 1.5 * _INTERVALS[CHANGE] / 1000
-        while time.monotonic() < deadline or forward.replies < 10:
+        deadline = time.monotonic() + _PATIENCE
+        while forward.replies < 10 or (forward.still() and time.monotonic() < deadline):
             answer = soap.post(_url(service), entries.all_entries(family))
             assert answer.status == 200, answer.content[:1000]
             forward.take(answer.content)
@@ -181,8 +185,8 @@ def _measure(
     most = least + found.replies * 600 + _CLIENTS * size
     if found.failed or not found.replies or not least <= found.bytes <= most:
         raise RuntimeError(f"replies of {size} bytes: {found}")
-    if _rows(service.data_dir, "error_code = ''")[0] != MANY:
-        raise RuntimeError("members could not be collected")
+    if failed := _rows(service.data_dir, "error_code != ''")[0]:
+        raise RuntimeError(f"{failed} members could not be collected; {service.logs()[-1000:]}")
     return _Measured(found, landed / seconds, cpu, client)
 
 
@@ -198,14 +202,12 @@ def _tell(result: Result, found: _All) -> None:
         "web CPU for a reply, µs", "CPUs: web", "collector", "members", "client",
     )  # fmt: skip
     for family in FAMILIES:
-        rates = {when: found.median(when, family, lambda one: one.load.rate) for when in _INTERVALS}
+        ratio = found.ratio(family, lambda one: one.load.rate)
         name = f"under change to at rest, {family}"
-        ratio = rates[CHANGE] / rates[REST]
         result.figures.append(Figure(name, ratio, "", "at least", 0.7))
-        web = {when: found.median(when, family, lambda one: one.web) for when in _INTERVALS}
         result.notes.append(
             f"{family}: the web workers' CPU time for a reply under change is "
-            f"{web[CHANGE] / web[REST]:.2f} of that at rest."
+            f"{found.ratio(family, lambda one: one.web):.2f} of that at rest."
         )
         for when in _INTERVALS:
             result.rows += [_row(family, when, one) for one in found.measured[when, family]]

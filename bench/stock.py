@@ -51,14 +51,20 @@ def plain_groups(names: Iterable[str]) -> str:
 
 
 def stocked(
-    folder: Path, counts: dict[str, int], *, termination: int | None = None, kind: Kind = PLAIN
+    folder: Path,
+    counts: dict[str, int],
+    *,
+    termination: int | None = None,
+    kind: Kind = PLAIN,
+    config: str = "",
 ) -> Path:
     """A folder with a store whose groups have so many entries each; give it to a service.
 
     `termination` is when all of them end, microseconds since 1970, None for never. A folder that
-    has such a store already is given so many more.
+    has such a store already is given so many more. `config` is what the registrations need beside
+    their groups.
     """
-    config = "".join(
+    config += "".join(
         plain_groups([name]) + "min_interval_millis = 1\nmax_entries = 10000000\n"
         for name in counts
     )
