@@ -269,7 +269,7 @@ def test_a_table_that_missed_much_is_filled_again(monkeypatch: pytest.MonkeyPatc
 )  # fmt: skip
 def test_common_forms_have_a_plan(expression: str) -> None:
     template, constants = cut(expression)
-    plan = plan_of(template, tuple(NAMES.items()))
+    plan = plan_of(template, NAMES)
     assert (plan is None) is (".//g:Cluster[1]" in expression)
     other, _ = cut(expression.replace("x'", "y'").replace("5", "66"))
     assert other == template
@@ -283,11 +283,12 @@ def test_common_forms_have_a_plan(expression: str) -> None:
         "//g:Cluster[@n * 2 = 4]", "//g:Cluster/..", "//g:Cluster[../@n = 1]", "//@n[. = 5]",
         "id('x')", "//g:Cluster[lang('en')]", "//g:Cluster | //g:State", "//g:Cluster[g:f(1)]",
         "//g:Cluster[child::x]", "/", "//", "", "//g:Cluster[5 = 5]", "//g:Cluster[count(x)]",
-        "//g:Cluster\u00a0[@n = 5]", "(//g:Cluster/@n)[2]",
+        "//g:Cluster\u00a0[@n = 5]", "(//g:Cluster/@n)[2]", "//g:Cluster//g:State[@n = 5]",
+        "//g:Cluster[.//g:State//@n = 5]", f"//g:Cluster[@n = 5 or {'@x or ' * 16} @y]",
     ],
 )  # fmt: skip
 def test_other_forms_are_left_to_the_evaluator(expression: str) -> None:
-    assert plan_of(cut(expression)[0], tuple(NAMES.items())) is None
+    assert plan_of(cut(expression)[0], NAMES) is None
 
 
 def test_a_table_is_made_of_what_comes_again_and_again() -> None:
@@ -326,6 +327,35 @@ def test_a_result_that_is_too_large_is_refused() -> None:
     asked.tables = tables_of(10, max_result=1000)
     with pytest.raises(QueryFailed, match="more than 1000 bytes"):
         asked.often("//sg:Entry[@n or .]")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<g:Cluster xmlns:g='urn:g' n='5'>" + b"<x>1</x>" * 10_000 + b"</g:Cluster>",
+        b"<x xmlns:g='urn:g'>" + b"<g:Cluster/>" * 65 + b"</x>",
+        b"<g:Cluster xmlns:g='urn:g'>" + b"<g:State/>" * 1001 + b"</g:Cluster>",
+        b"<g:Cluster xmlns:g='urn:g'>" * 40 + b"x" * 5000 + b"</g:Cluster>" * 40,
+    ],
+    ids=["large", "rows", "values", "text"],
+)
+def test_one_entry_that_has_too_much_leaves_all_to_the_evaluator(data: bytes) -> None:
+    asked = Asked(5, seed=5)
+    expression = "count(//g:Cluster[.//g:State = 'x' or contains(., 'y')])"
+    assert asked.often(expression) is not None
+    asked.store.put(an_entry(99, data=(data,)), "added")
+    asked.refresh()
+    assert asked.once(expression) is None
+    asked.store.remove(99)
+    asked.refresh()
+    found = asked.once(expression)
+    assert found is not None
+    assert told(found) == asked.evaluated(expression)
+
+
+def test_a_table_that_would_hold_too_much_answers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("aggregator.view.tables.table._MOST_IN_ALL", 10)
+    assert Asked(30, seed=6).often("count(//g:Cluster[contains(., 'x')])") is None
 
 
 @pytest.mark.parametrize("text", [*VALUES, "5.", "0.30000000000000004", "9" * 30, "\u20035"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -10,9 +11,13 @@ from aggregator.view.query_messages import QueryResult
 from aggregator.view.results import blocks, scalar_text
 from aggregator.view.tables.conditions import as_number, first_of, values_of
 from aggregator.view.tables.plan import Constant, Plan
-from aggregator.view.tables.table import Hit, Table
+from aggregator.view.tables.rows import Hit
+from aggregator.view.tables.table import Table
 from aggregator.waiting import waiting
 
+#: Rows that one goes through here; a larger table is asked only where an index leads to the rows.
+_MOST_LOOKED_AT = 50_000
+_looking = threading.Lock()
 #: What is done at once, where others wait for the thread: rows looked at, nodes that are written.
 _MOST_ROWS, _MOST_NODES = 1500, 8
 
@@ -24,13 +29,24 @@ def answer(
 
     Raises QueryFailed for a result that is too large.
     """
-    if plan.tail is not None and table.is_nested:
+    if not table.is_fit or (plan.tail is not None and table.is_nested):
         return None
     if plan.position is not None and not (plan.position.grouped or _are_siblings(plan, table)):
         return None
-    if not table.is_quick(plan.condition, most=_MOST_ROWS):
-        with waiting():
-            pass
+    if table.is_quick(plan.condition, most=_MOST_ROWS):
+        return _answered(plan, constants, table, max_result)
+    if len(table) > _MOST_LOOKED_AT:
+        return None
+    # Who goes through many rows takes turns with all other threads; one at a time is enough.
+    with waiting():
+        _looking.acquire()
+    try:
+        return _answered(plan, constants, table, max_result)
+    finally:
+        _looking.release()
+
+
+def _answered(plan: Plan, constants: list[Constant], table: Table, max_result: int) -> QueryResult:
     hits = table.hits(plan.condition, constants)
     if plan.position is not None:
         hits = _at(hits, plan.position.constant, constants)

@@ -53,7 +53,6 @@ def _converted(text: str) -> float:
     return found
 
 
-@lru_cache(maxsize=1024)
 def _literal(text: str) -> float:
     """A number as it stands in an expression; the library reads that in another way."""
     if _EXACT.fullmatch(text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, cast
 
@@ -19,15 +20,20 @@ _OF_A_PATH = {
     "string": "string",
     "normalize-space": "string",
 }
-#: Longer ones, and deeper ones, are left to the evaluator.
-_LONGEST, _DEEPEST = 1000, 8
+#: Longer ones, deeper ones and such with more conditions are left to the evaluator.
+_LONGEST, _DEEPEST, _MOST_CONDITIONS = 4000, 8, 16
+
+
+def plan_of(template: str, namespaces: Mapping[str, str]) -> Plan | None:
+    """The plan of an expression without constants, with these namespaces for its prefixes."""
+    # Plans are kept, under names that anybody may choose.
+    if len(template) + sum(map(len, namespaces.values())) > _LONGEST:
+        return None
+    return _plan_of(template, tuple(namespaces.items()))
 
 
 @lru_cache(maxsize=1024)
-def plan_of(template: str, namespaces: tuple[tuple[str, str], ...]) -> Plan | None:
-    """The plan of an expression without constants, with these namespaces for its prefixes."""
-    if len(template) > _LONGEST:
-        return None
+def _plan_of(template: str, namespaces: tuple[tuple[str, str], ...]) -> Plan | None:
     try:
         return _Parser(Paths(template, dict(namespaces))).plan()
     except Unfit:
@@ -41,6 +47,7 @@ class _Parser:
         self._paths = paths
         self._constants = 0
         self._depth = 0
+        self._conditions_read = 0
 
     def plan(self) -> Plan:
         function = ""
@@ -165,6 +172,9 @@ class _Parser:
         return conditions.all_of(found)
 
     def _one(self) -> Condition:
+        self._conditions_read += 1
+        if self._conditions_read > _MOST_CONDITIONS:
+            raise Unfit
         token, is_call = self._paths.peek(), self._paths.peek(1) == "("
         if token == "(":
             return self._within_brackets()

@@ -4,56 +4,31 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
-from lxml import etree
-
 from aggregator.errors import AggregatorException
 from aggregator.view.fragments import EntryFrame, Published, entry_fragment
 from aggregator.view.group_view import GroupView
-from aggregator.view.properties import document_tags
 from aggregator.view.tables.conditions import as_number, values_of
-from aggregator.view.tables.plan import Condition, Constant, Key, Path, Row, Value
+from aggregator.view.tables.plan import Condition, Constant, Key, Path
+from aggregator.view.tables.rows import Hit, Parsed, Reading, TooMuch, text_of
 from aggregator.view.trees import parse_stored
 from aggregator.wire.dialects import family
 from aggregator.wire.namespaces import clark
-from aggregator.wire.parse import Element, serialise
+from aggregator.wire.parse import serialise
 
 log = logging.getLogger(__name__)
 
-#: Entries that are kept parsed while several tables take them in.
-_MOST_PARSED = 256
-#: Texts that are shared by all rows that hold them.
-_SHORT = 64
 #: Bytes of nodes that are kept for the next who asks for them.
-_MOST_KEPT = 32 * 2**20
+_MOST_KEPT = 16 * 2**20
+#: Characters of all values of a table.
+_MOST_IN_ALL = 32 * 2**20
 
-#: A row: the id of its entry, its number there, the values of the columns.
-Hit = tuple[int, int, Row]
+_NAN = math.nan
 #: An index: entries by what their rows hold.
 _Index = dict[object, dict[int, None]]
-
-
-class Parsed:
-    """Documents of one entry each, the last ones kept. For one thread."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, str, bytes], tuple[Published, Element]] = {}
-
-    def document(self, entry: Published, frame: EntryFrame, tags: tuple[bytes, bytes]) -> Element:
-        """The root element, between the tags of a property document's, with this entry alone."""
-        name = (entry.id, frame.family, tags[0])
-        known = self._known.get(name)
-        if known is not None and known[0] is entry:
-            return known[1]
-        root = parse_stored(b"".join((tags[0], entry_fragment(entry, frame), tags[1])))
-        if len(self._known) >= _MOST_PARSED:
-            self._known.clear()
-        self._known[name] = (entry, root)
-        return root
 
 
 class Table:
@@ -68,15 +43,16 @@ class Table:
         self.lock = threading.RLock()
         #: Set while nobody is at work to take in what changed.
         self.filled = threading.Event()
+        #: Entries that have more than a table takes.
+        self._unfit: set[int] = set()
+        self._size = 0
         #: The Clark name of an Entry.
         self.entry_name = clark(family(frame.family).sg, "Entry")
         #: Entries that have a row within another row.
         self._nested: set[int] = set()
         self._view = view
         self._frame = frame
-        self._tags = document_tags(root)
-        self._path = path.compiled()
-        self._columns = [column.compiled() for column in columns]
+        self._reading = Reading(frame, root=root, path=path, columns=columns)
         self._changed = view.watch()
         self._rows: dict[int, tuple[Hit, ...]] = {}
         self._entries: dict[int, Published] = {}
@@ -101,6 +77,11 @@ class Table:
     def is_nested(self) -> bool:
         """Whether some row is of a node within another row's."""
         return bool(self._nested)
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether no entry, and not all together, has more than a table takes."""
+        return not self._unfit and self._size <= _MOST_IN_ALL
 
     @property
     def is_of_entries(self) -> bool:
@@ -130,7 +111,7 @@ class Table:
                 self._in_order &= entry_id > self._last
                 self._last = max(self._last, entry_id)
             self._entries[entry_id] = entry
-            self._put(entry_id, self._rows_of(entry, parsed))
+            self._put(entry_id, self._read(entry, parsed))
 
     def hits(self, condition: Condition | None, constants: list[Constant]) -> Iterator[Hit]:
         """The rows that meet a condition, in the order of the document."""
@@ -192,33 +173,28 @@ class Table:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def _rows_of(self, entry: Published, parsed: Parsed) -> tuple[Hit, ...]:
+    def _read(self, entry: Published, parsed: Parsed) -> tuple[Hit, ...]:
         try:
-            nodes = self._selected(parsed.document(entry, self._frame, self._tags))
+            rows, is_nested = self._reading.rows(entry, parsed)
+        except TooMuch:
+            self._unfit.add(entry.id)
+            return ()
         except AggregatorException:
             log.exception(
                 "An entry can't be queried by XPath",
                 extra={"group": self._view.facts.name, "entry": entry.key},
             )
             return ()
-        if len(nodes) > 1 and _is_nested(nodes):
+        if is_nested:
             self._nested.add(entry.id)
-        return tuple(
-            (entry.id, number, tuple(_value(column(node)) for column in self._columns))
-            for number, node in enumerate(nodes)
-        )
-
-    def _selected(self, document: Element) -> list[Element]:
-        found = self._path(document)
-        assert isinstance(found, list)
-        return [node for node in found if isinstance(node, etree._Element)]
+        return rows
 
     def _written(self, entry_id: int) -> list[bytes]:
         # As it was when the rows were made; by now the view may know better.
         entry = self._entries[entry_id]
-        document = Parsed().document(entry, self._frame, self._tags)
+        document = self._reading.document(entry, Parsed())
         fragment, part = entry_fragment(entry, self._frame), document[0]
-        nodes = self._selected(document)
+        nodes = self._reading.nodes(document)
         # Where it stands alone no element has a prefix in scope that it did not come with.
         alone = dict(zip(part.iter(), parse_stored(fragment).iter(), strict=True))
         return [fragment if node is part else serialise(alone[node]) for node in nodes]
@@ -227,12 +203,15 @@ class Table:
         # Over an old one it stays in its place.
         self._rows[entry_id] = rows
         self._single += len(rows) == 1
+        self._size += text_of(rows)
         for (column, is_number), index in self._indexes.items():
             for value in _indexed(rows, column, is_number=is_number):
                 index.setdefault(value, {})[entry_id] = None
 
     def _forget(self, entry_id: int, rows: tuple[Hit, ...]) -> None:
         self._single -= len(rows) == 1
+        self._size -= text_of(rows)
+        self._unfit.discard(entry_id)
         self._nested.discard(entry_id)
         self._kept_bytes -= sum(map(len, self._kept.pop(entry_id, ())))
         for (column, is_number), index in self._indexes.items():
@@ -257,30 +236,6 @@ class Table:
             self._in_order = True
 
 
-def _value(found: object) -> Value:
-    if isinstance(found, list):
-        return tuple(_text(node) for node in found)
-    if isinstance(found, str):
-        return _shared(found)
-    assert isinstance(found, float)
-    return found
-
-
-def _text(node: object) -> str:
-    """The string value of an element, an attribute or a text."""
-    found = _string(node) if isinstance(node, etree._Element) else node
-    assert isinstance(found, str)
-    return _shared(found)
-
-
-_NAN = math.nan
-_string = etree.XPath("string()", smart_strings=False)
-
-
-def _shared(text: str) -> str:
-    return sys.intern(text) if len(text) <= _SHORT else text
-
-
 def _indexed(rows: Sequence[Hit], column: int, *, is_number: bool) -> set[object]:
     values = {value for _, _, row in rows for value in values_of(row[column])}
     if not is_number:
@@ -288,8 +243,3 @@ def _indexed(rows: Sequence[Hit], column: int, *, is_number: bool) -> set[object
     # One NaN for all, since it is not equal to itself.
     numbers = map(as_number, values)
     return {_NAN if math.isnan(number) else number for number in numbers}
-
-
-def _is_nested(nodes: Sequence[Element]) -> bool:
-    known = set(nodes)
-    return any(above in known for node in nodes for above in node.iterancestors())

@@ -17,7 +17,8 @@ from aggregator.view.tables.answering import answer
 from aggregator.view.tables.constants import cut
 from aggregator.view.tables.parsing import plan_of
 from aggregator.view.tables.plan import Path, Plan
-from aggregator.view.tables.table import Parsed, Table
+from aggregator.view.tables.rows import Parsed
+from aggregator.view.tables.table import Table
 from aggregator.view.trees import parse_stored
 from aggregator.waiting import waiting
 
@@ -70,12 +71,15 @@ class Tables:
         if not self._most or len(expression) > self._max_expression:
             return None
         template, constants = cut(expression)
-        plan = plan_of(template, tuple(namespaces.items()))
+        plan = plan_of(template, namespaces)
         if plan is None:
             return None
         form = (view.facts.name, frame.family, plan.rows, plan.columns)
         table = self._table(form, view)
         if table is None:
+            # The evaluator will be waited for; who must not comes again, and is counted then.
+            with waiting():
+                pass
             if self._is_wanted(form):
                 self._make(form, plan, view, frame, root=root, others=others)
             return None
