@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bench.members import Served
 
 #: Seconds after which a reply of a member must be shown.
-_SETTLED = 1.5
+_SETTLED = 3.0
 
 
 @dataclass(frozen=True, slots=True)

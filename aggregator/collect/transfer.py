@@ -79,6 +79,9 @@ class Transfer:
             pycurl.NOPROXY: "*",
             pycurl.OPENSOCKETFUNCTION: self._open_socket,
             pycurl.WRITEFUNCTION: self._take,
+            # At the end of each exchange libcurl goes through all names that it remembers. A
+            # connection that stays open needs none of them, and for others the system remembers.
+            pycurl.DNS_CACHE_TIMEOUT: 0,
             pycurl.ACCEPT_ENCODING: "gzip, deflate",
             pycurl.USERAGENT: settings.user_agent,
             pycurl.TIMEOUT_MS: int(settings.timeout * 1000),
