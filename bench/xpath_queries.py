@@ -32,7 +32,7 @@ NAMESPACES = {
 _DECLARED = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items())
 _PROLOG = "".join(f'declare namespace {prefix}="{uri}";' for prefix, uri in NAMESPACES.items())
 _HOLE = re.compile(r"\{(\w+)\}")
-#: By the name of a hole in a template, what is put there, of a number up to the group's entries.
+#: By the name of a hole in a template, what is put there, of the number of an entry that has it.
 _CONSTANTS: dict[str, Callable[[int], str]] = {
     "address": entries.member,
     "cluster": lambda number: f"cluster-{number:06d}",
@@ -43,12 +43,12 @@ _CONSTANTS: dict[str, Callable[[int], str]] = {
     "queue": lambda number: f"queue-{number:06d}",
     "site": lambda number: f"site-{number % entries.SITES:02d}",
     "status": lambda number: ("enabled", "drained", "stopped")[number % 3],
-    "load": lambda number: f"{number % 1000 / 1000:.3f}",
-    "cpus": lambda number: str(number % 128),
+    "load": lambda number: f"{number * 13 % 1000 / 1000:.3f}",
+    "cpus": lambda number: str(number * 7 % 128),
     "many_cpus": lambda number: str(115 + number % 12),
-    "cpus_text": lambda number: f"{number % 128:04d}",
-    "running": lambda number: str(number % 100),
-    "running_text": lambda number: f"{number % 100:04d}",
+    "cpus_text": lambda number: f"{number * 7 % 128:04d}",
+    "running": lambda number: str(number * 3 % 100),
+    "running_text": lambda number: f"{number * 3 % 100:04d}",
     "jobs": lambda number: f"{number % 1000:04d}",
     "jobs_number": lambda number: str(number % 1000),
     "waiting": lambda number: str(number % 10),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,16 @@ from tests.service import running_service
 _GROUP = "Queried"
 #: All clients are of one address here; a caller's share of the long expressions is not what counts.
 _CONFIG = f"[query]\nmax_long_per_caller = 4\n{plain_groups([_GROUP])}"
+_DESCRIPTION = re.compile(r"Description>([^<]*)<")
 
 
 class Refused(RuntimeError):
-    """A reply that is no answer, such as a fault; its text is the end of it."""
+    """A reply that is no answer: what it says, a fault its description."""
 
     def __init__(self, url: str, content: bytes) -> None:
-        super().__init__(content[-500:].decode(errors="replace"))
+        said = content.decode(errors="replace")
+        described = _DESCRIPTION.search(said)
+        super().__init__(described[1] if described else said[-500:])
         self.url = url
 
 
