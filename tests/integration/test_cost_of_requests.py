@@ -21,7 +21,7 @@ from tests.waiting import until
 
 SIZES = (10, 500)
 #: Most calls of functions of Python, and of C, in the thread that answers.
-BOUNDS = {"by address": 350, "all entries": 355, "one entry": 240, "renewal": 300, "Add": 770}
+BOUNDS = {"by address": 380, "all entries": 355, "one entry": 240, "renewal": 300, "Add": 770}
 
 
 @pytest.fixture(scope="module", params=SIZES)

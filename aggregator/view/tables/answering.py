@@ -15,11 +15,16 @@ from aggregator.view.tables.rows import Hit
 from aggregator.view.tables.table import Table
 from aggregator.waiting import waiting
 
-#: Rows that one goes through here; a larger table is asked only where an index leads to the rows.
-_MOST_LOOKED_AT = 50_000
-_looking = threading.Lock()
-#: What is done at once, where others wait for the thread: rows looked at, nodes that are written.
-_MOST_ROWS, _MOST_NODES = 1500, 8
+#: Comparisons that are made for one who must not wait, and those that are made at all: what takes
+#: more the evaluator does, in a process of its own.
+_LITTLE_WORK, _MOST_WORK = 1500, 100_000
+#: One does more than a little at a time; how long others wait for that, in seconds.
+_working = threading.Lock()
+_TURN = 1.0
+#: Nodes that are written for one who must not wait.
+_MOST_NODES = 8
+#: More rows than there can be.
+_MOST_EVER = 2**31
 
 
 def answer(
@@ -33,17 +38,19 @@ def answer(
         return None
     if plan.position is not None and not (plan.position.grouped or _are_siblings(plan, table)):
         return None
-    if table.is_quick(plan.condition, most=_MOST_ROWS):
+    work = table.work(plan.condition, constants)
+    if work <= _LITTLE_WORK:
         return _answered(plan, constants, table, max_result)
-    if len(table) > _MOST_LOOKED_AT:
+    if work > _MOST_WORK:
         return None
     # Who goes through many rows takes turns with all other threads; one at a time is enough.
     with waiting():
-        _looking.acquire()
+        if not _working.acquire(timeout=_TURN):
+            return None
     try:
         return _answered(plan, constants, table, max_result)
     finally:
-        _looking.release()
+        _working.release()
 
 
 def _answered(plan: Plan, constants: list[Constant], table: Table, max_result: int) -> QueryResult:
@@ -68,7 +75,7 @@ def _at(hits: Iterable[Hit], place: int | None, constants: list[Constant]) -> It
     if place is None:
         return iter(deque(hits, maxlen=1))
     wanted = as_number(constants[place])
-    if wanted < 1 or not wanted.is_integer():
+    if not 1 <= wanted < _MOST_EVER or not wanted.is_integer():
         return iter(())
     return islice(hits, int(wanted) - 1, int(wanted))
 
@@ -79,7 +86,11 @@ def _called(plan: Plan, hits: Iterable[Hit]) -> str | float | bool:
             return float(sum(1 for _ in hits))
         return float(sum(1 for _ in _tails(plan, hits)))
     if plan.function == "sum":
-        return sum(map(as_number, _tails(plan, hits)), 0.0)
+        total = 0.0
+        # As the library does it: sum() of later Pythons rounds less.
+        for value in _tails(plan, hits):
+            total += as_number(value)
+        return total
     if plan.function in ("boolean", "not"):
         found: Iterable[object] = hits if plan.tail is None else _tails(plan, hits)
         is_there = next(iter(found), None) is not None

@@ -86,7 +86,7 @@ def denied(condition: Condition) -> Condition:
         test = condition.with_constants(constants)
         return lambda row: not test(row)
 
-    return Condition(with_constants)
+    return Condition(with_constants, size=condition.size)
 
 
 def any_of(conditions: Sequence[Condition]) -> Condition:
@@ -98,7 +98,7 @@ def any_of(conditions: Sequence[Condition]) -> Condition:
         tests = [condition.with_constants(constants) for condition in conditions]
         return lambda row: any(test(row) for test in tests)
 
-    return Condition(with_constants)
+    return Condition(with_constants, size=sum(condition.size for condition in conditions))
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition:
@@ -110,7 +110,8 @@ def all_of(conditions: Sequence[Condition]) -> Condition:
         tests = [condition.with_constants(constants) for condition in conditions]
         return lambda row: all(test(row) for test in tests)
 
-    return Condition(with_constants, tuple(chain.from_iterable(c.keys for c in conditions)))
+    keys = tuple(chain.from_iterable(condition.keys for condition in conditions))
+    return Condition(with_constants, keys, size=sum(condition.size for condition in conditions))
 
 
 def values_of(value: Value) -> Sequence[str | float]:

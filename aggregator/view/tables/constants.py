@@ -12,7 +12,7 @@ from aggregator.wire.parse import Element
 
 #: What stands for a text and for a number; XML can hold neither, so no expression does.
 TEXT, NUMBER = "\x01", "\x02"
-_CONSTANT = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^\W\d][\w.\-·]*)|(\d+(?:\.\d*)?|\.\d+)")
+_CONSTANT = re.compile(r"\"([^\"]*)\"|'([^']*)'|([^\W\d][\w.\-·]*)|([0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 #: Digits that a floating point number holds exactly, whoever reads them.
 _EXACT = re.compile(r"[0-9]{1,15}")
 #: Texts that are kept, with what number they are.

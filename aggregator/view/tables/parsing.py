@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, cast
 
+from lxml import etree
+
 from aggregator.view.tables import conditions
 from aggregator.view.tables.constants import NUMBER, TEXT
 from aggregator.view.tables.paths import Paths, Unfit
@@ -26,18 +28,23 @@ _LONGEST, _DEEPEST, _MOST_CONDITIONS = 4000, 8, 16
 
 def plan_of(template: str, namespaces: Mapping[str, str]) -> Plan | None:
     """The plan of an expression without constants, with these namespaces for its prefixes."""
+    used = tuple((prefix, uri) for prefix, uri in namespaces.items() if f"{prefix}:" in template)
     # Plans are kept, under names that anybody may choose.
-    if len(template) + sum(map(len, namespaces.values())) > _LONGEST:
+    if len(template) + sum(len(prefix) + len(uri) for prefix, uri in used) > _LONGEST:
         return None
-    return _plan_of(template, tuple(namespaces.items()))
+    return _plan_of(template, used)
 
 
 @lru_cache(maxsize=1024)
 def _plan_of(template: str, namespaces: tuple[tuple[str, str], ...]) -> Plan | None:
     try:
-        return _Parser(Paths(template, dict(namespaces))).plan()
-    except Unfit:
+        plan = _Parser(Paths(template, dict(namespaces))).plan()
+        # What Python takes for a letter the library may not.
+        for path in (plan.rows, *plan.columns):
+            path.compiled()
+    except (Unfit, etree.XPathError):
         return None
+    return plan
 
 
 class _Parser:

@@ -56,6 +56,8 @@ class Condition:
     with_constants: Callable[[list[Constant]], Test]
     keys: tuple[Key, ...] = ()
     is_key: bool = False
+    #: How many comparisons it is made of.
+    size: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,14 +14,17 @@ from aggregator.view.tables.plan import Path, Row, Value
 from aggregator.view.trees import parse_stored
 from aggregator.wire.parse import Element
 
-#: Of one entry: its bytes, rows, values, and their characters. Anybody may register an entry and
-#: ask an expression; where one has more, all are left to the evaluator, which ends what takes long.
-_LARGEST, _MOST_ROWS, _MOST_VALUES, _MOST_TEXT = 2**16, 64, 1000, 2**16
+#: Of one entry: its bytes and those that its values take, its rows, their values. Anybody may
+#: register an entry and ask an expression; where one has more, all are left to the evaluator, which
+#: ends what takes long.
+_LARGEST, _MOST_ROWS, _MOST_VALUES = 2**16, 64, 500
 #: Entries that are kept parsed while several tables take them in.
 _MOST_PARSED = 256
 #: Texts that are shared by all rows that hold them.
 _SHORT = 64
 
+#: Bytes that a row, and a value, take besides.
+_OF_ROW, _OF_VALUE = 120, 64
 #: A row: the id of its entry, its number there, the values of the columns.
 Hit = tuple[int, int, Row]
 
@@ -65,15 +68,21 @@ class Reading:
         if len(entry.body) + len(entry.member) > _LARGEST:
             raise TooMuch
         nodes = self.nodes(self.document(entry, parsed))
+        if len(nodes) > _MOST_ROWS:
+            raise TooMuch
+        left = _MOST_VALUES
         rows: list[Hit] = []
-        values = 0
-        for number, node in enumerate(nodes[: _MOST_ROWS + 1]):
-            row = tuple(_value(column(node)) for column in self._columns)
-            values += sum(len(values_of(value)) for value in row)
-            if number == _MOST_ROWS or values > _MOST_VALUES:
-                raise TooMuch
-            rows.append((entry.id, number, row))
-        if text_of(rows) > _MOST_TEXT:
+        for number, node in enumerate(nodes):
+            row = []
+            for column in self._columns:
+                found = column(node)
+                # Before it is made to texts, which takes the longest.
+                left -= len(found) if isinstance(found, list) else 1
+                if left < 0:
+                    raise TooMuch
+                row.append(_value(found))
+            rows.append((entry.id, number, tuple(row)))
+        if size_of(rows) > _LARGEST:
             raise TooMuch
         return tuple(rows), len(nodes) > 1 and _is_nested(nodes)
 
@@ -111,14 +120,16 @@ def _shared(text: str) -> str:
     return sys.intern(text) if len(text) <= _SHORT else text
 
 
-def text_of(rows: Iterable[Hit]) -> int:
-    """Characters of the values of rows."""
+def size_of(rows: Iterable[Hit]) -> int:
+    """Bytes that rows take, more or less."""
     return sum(
-        len(value)
+        _OF_ROW
+        + sum(
+            _OF_VALUE + len(value) if isinstance(value, str) else _OF_VALUE
+            for held in row
+            for value in values_of(held)
+        )
         for _, _, row in rows
-        for held in row
-        for value in values_of(held)
-        if isinstance(value, str)
     )
 
 

@@ -13,7 +13,7 @@ from aggregator.view.fragments import EntryFrame, Published, entry_fragment
 from aggregator.view.group_view import GroupView
 from aggregator.view.tables.conditions import as_number, values_of
 from aggregator.view.tables.plan import Condition, Constant, Key, Path
-from aggregator.view.tables.rows import Hit, Parsed, Reading, TooMuch, text_of
+from aggregator.view.tables.rows import Hit, Parsed, Reading, TooMuch, size_of
 from aggregator.view.trees import parse_stored
 from aggregator.wire.dialects import family
 from aggregator.wire.namespaces import clark
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of nodes that are kept for the next who asks for them.
 _MOST_KEPT = 16 * 2**20
-#: Characters of all values of a table.
-_MOST_IN_ALL = 32 * 2**20
+#: Bytes that all rows and indexes of a table take, more or less, and those of a value in an index.
+_MOST_IN_ALL, _OF_INDEXED = 96 * 2**20, 300
 
 _NAN = math.nan
 #: An index: entries by what their rows hold.
@@ -45,7 +45,8 @@ class Table:
         self.filled = threading.Event()
         #: Entries that have more than a table takes.
         self._unfit: set[int] = set()
-        self._size = 0
+        self._size = self._comparisons = 0
+        self._is_given_up = False
         #: The Clark name of an Entry.
         self.entry_name = clark(family(frame.family).sg, "Entry")
         #: Entries that have a row within another row.
@@ -81,7 +82,7 @@ class Table:
     @property
     def is_fit(self) -> bool:
         """Whether no entry, and not all together, has more than a table takes."""
-        return not self._unfit and self._size <= _MOST_IN_ALL
+        return not self._unfit and not self._is_given_up
 
     @property
     def is_of_entries(self) -> bool:
@@ -99,19 +100,47 @@ class Table:
     def catch_up(self, ids: Iterable[int], *, parsed: Parsed | None = None) -> None:
         """Take in those of `ids` that have changed; `parsed` may know some of them."""
         parsed = parsed or Parsed()
-        for entry_id, entry in self._view.take(self._changed, ids):
-            old = self._rows.get(entry_id)
-            if old is not None:
-                self._forget(entry_id, old)
-            if entry is None:
-                self._rows.pop(entry_id, None)
-                self._entries.pop(entry_id, None)
-                continue
-            if old is None:
-                self._in_order &= entry_id > self._last
-                self._last = max(self._last, entry_id)
-            self._entries[entry_id] = entry
-            self._put(entry_id, self._read(entry, parsed))
+        taken = self._view.take(self._changed, ids)
+        try:
+            for entry_id, entry in taken:
+                self._take(entry_id, entry, parsed)
+        except BaseException:
+            # Nobody will tell of those again that were not taken in.
+            self._give_up()
+            raise
+        if self._size + _OF_INDEXED * sum(map(len, self._indexes.values())) > _MOST_IN_ALL:
+            self._give_up()
+
+    def bytes_of(self, ids: Iterable[int]) -> int:
+        """How large entries are by now."""
+        found = map(self._view.entry_by_id, ids)
+        return sum(len(entry.body) + len(entry.member) for entry in found if entry is not None)
+
+    def unfit(self) -> Collection[int]:
+        """The entries that have more than a table takes, as far as is known."""
+        return tuple(self._unfit)
+
+    def _take(self, entry_id: int, entry: Published | None, parsed: Parsed) -> None:
+        old = self._rows.get(entry_id)
+        if old is not None:
+            self._forget(entry_id, old)
+        if entry is None or self._is_given_up:
+            self._rows.pop(entry_id, None)
+            self._entries.pop(entry_id, None)
+            return
+        if old is None:
+            self._in_order &= entry_id > self._last
+            self._last = max(self._last, entry_id)
+        self._entries[entry_id] = entry
+        self._put(entry_id, self._read(entry, parsed))
+
+    def _give_up(self) -> None:
+        """Hold nothing, and answer nothing any more."""
+        self._is_given_up = True
+        self.close()
+        for held in (self._rows, self._entries, self._indexes, self._kept, self._changed):
+            held.clear()
+        self._size = self._comparisons = self._kept_bytes = self._single = 0
 
     def hits(self, condition: Condition | None, constants: list[Constant]) -> Iterator[Hit]:
         """The rows that meet a condition, in the order of the document."""
@@ -127,19 +156,24 @@ class Table:
             return chain.from_iterable(rows)
         return (hit for own in rows for hit in own if test(hit[2]))
 
-    def is_quick(self, condition: Condition | None, *, most: int) -> bool:
-        """Whether at most so many rows, or values, are looked at to find the hits."""
-        if condition is None or len(self._rows) <= most:
-            return True
-        indexes = [(k, self._indexes.get((k.column, k.is_number))) for k in condition.keys]
-        return any(
-            index is not None and (key.is_equality or len(index) <= most) for key, index in indexes
-        )
+    def work(self, condition: Condition | None, constants: list[Constant]) -> int:
+        """How many comparisons, more or less, it takes to find the hits."""
+        if condition is None:
+            return self._comparisons // 8
+        exact = self._exact(condition.keys)
+        if not exact:
+            return self._comparisons * condition.size
+        fewest = min(len(self._holding(key, constants)) for key in exact)
+        return fewest * condition.size * (1 + self._comparisons // (len(self._rows) or 1))
+
+    def _exact(self, keys: Iterable[Key]) -> list[Key]:
+        """The keys that lead to rows at once: of an equality, whose index is made."""
+        return [k for k in keys if k.is_equality and (k.column, k.is_number) in self._indexes]
 
     def _candidates(self, keys: Sequence[Key], constants: list[Constant]) -> Iterable[int] | None:
         """The entries that may hold a hit, None where any may."""
         usable = [key for key in keys if not (key.needs_text and constants[key.constant] == "")]
-        exact = [key for key in usable if key.is_equality]
+        exact = self._exact(usable) or [key for key in usable if key.is_equality]
         if exact:
             return min((self._holding(key, constants) for key in exact), key=len)
         return self._holding(usable[0], constants) if usable else None
@@ -203,14 +237,16 @@ class Table:
         # Over an old one it stays in its place.
         self._rows[entry_id] = rows
         self._single += len(rows) == 1
-        self._size += text_of(rows)
+        self._size += size_of(rows)
+        self._comparisons += _comparisons_of(rows)
         for (column, is_number), index in self._indexes.items():
             for value in _indexed(rows, column, is_number=is_number):
                 index.setdefault(value, {})[entry_id] = None
 
     def _forget(self, entry_id: int, rows: tuple[Hit, ...]) -> None:
         self._single -= len(rows) == 1
-        self._size -= text_of(rows)
+        self._size -= size_of(rows)
+        self._comparisons -= _comparisons_of(rows)
         self._unfit.discard(entry_id)
         self._nested.discard(entry_id)
         self._kept_bytes -= sum(map(len, self._kept.pop(entry_id, ())))
@@ -243,3 +279,8 @@ def _indexed(rows: Sequence[Hit], column: int, *, is_number: bool) -> set[object
     # One NaN for all, since it is not equal to itself.
     numbers = map(as_number, values)
     return {_NAN if math.isnan(number) else number for number in numbers}
+
+
+def _comparisons_of(rows: Sequence[Hit]) -> int:
+    """How many it takes to go through rows once: a value of each at least."""
+    return 1 + sum(max((len(values_of(value)) for value in row), default=1) for _, _, row in rows)

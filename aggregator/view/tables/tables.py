@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 
+from aggregator.errors import StoreUnavailable
 from aggregator.view.fragments import EntryFrame
 from aggregator.view.group_view import GroupView
 from aggregator.view.properties import document_tags
@@ -28,8 +29,8 @@ log = logging.getLogger(__name__)
 _OFTEN, _LATELY = 3, 60.0
 #: Forms that are counted before they have a table.
 _MOST_COUNTED = 256
-#: Entries that who asks may take in, and those that who must not wait may.
-_MOST_BEHIND, _FEW_BEHIND = 256, 16
+#: Entries that who asks may take in, and those, and their bytes, that who must not wait may.
+_MOST_BEHIND, _FEW_BEHIND, _SMALL_BEHIND = 256, 16, 65536
 #: Entries that are waited for, and how long: the evaluator would be asked by everybody meanwhile.
 _MOST_AWAITED, _PATIENCE = 20_000, 3.0
 #: Entries that the background takes in at a time, and how long it rests, to how long it worked.
@@ -48,8 +49,10 @@ class Tables:
         self._max_result = max_result
         self._lock = threading.Lock()
         self._counts: OrderedDict[_Form, list[float]] = OrderedDict()
-        #: Those that are there, least lately used first, with when they were; None: can't be made.
-        self._tables: OrderedDict[_Form, tuple[Table | None, float]] = OrderedDict()
+        #: Those that are there, least lately used first, with when they were.
+        self._tables: OrderedDict[_Form, tuple[Table, float]] = OrderedDict()
+        #: Forms of which no table can be made, since they lead beside the entries.
+        self._elsewhere: OrderedDict[_Form, None] = OrderedDict()
         self._wanting: SimpleQueue[Table] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -89,10 +92,8 @@ class Tables:
             with waiting():
                 table.lock.acquire()
         try:
-            missing = table.some_behind(most=2 * _MOST_BEHIND)
-            if len(missing) == 2 * _MOST_BEHIND:
+            if not _catches_up(table):
                 return None
-            table.catch_up(missing)
             return answer(plan, constants, table, max_result=self._max_result)
         finally:
             table.lock.release()
@@ -118,19 +119,16 @@ class Tables:
                 return False
             with waiting():
                 table.filled.wait(_PATIENCE)
-        elif behind > _FEW_BEHIND:
-            with waiting():
-                pass
         return table.behind <= _MOST_BEHIND
 
     def _is_wanted(self, form: _Form) -> bool:
         """Whether a form that has no table was asked so often that it should have one."""
         now = time.monotonic()
         with self._lock:
-            if form in self._tables:
+            if form in self._tables or form in self._elsewhere:
                 return False
             times = [t for t in self._counts.pop(form, []) if now - t < _LATELY]
-            self._counts[form] = [*times, now]
+            self._counts[form] = [*times, now][-_OFTEN:]
             if len(self._counts) > _MOST_COUNTED:
                 self._counts.popitem(last=False)
             return len(times) + 1 >= _OFTEN
@@ -145,22 +143,29 @@ class Tables:
         root: str,
         others: Callable[[], Iterable[bytes]],
     ) -> None:
+        try:
+            leads_elsewhere = _leads_elsewhere(plan.rows, root, others())
+        except StoreUnavailable:
+            return
         now = time.monotonic()
         with self._lock:
+            if form in self._tables:
+                return
+            if leads_elsewhere:
+                self._elsewhere[form] = None
+                if len(self._elsewhere) > _MOST_COUNTED:
+                    self._elsewhere.popitem(last=False)
+                return
             if len(self._tables) >= self._most:
                 _, (oldest, used) = next(iter(self._tables.items()))
                 if now - used < _LATELY:
                     return
                 self._tables.popitem(last=False)
-                if oldest is not None:
-                    oldest.close()
+                oldest.close()
             self._counts.pop(form, None)
-            table = None
-            if not _leads_elsewhere(plan.rows, root, others()):
-                table = Table(view, frame, root=root, path=plan.rows, columns=plan.columns)
+            table = Table(view, frame, root=root, path=plan.rows, columns=plan.columns)
             self._tables[form] = (table, now)
-            if table is not None:
-                self._fill(table)
+            self._fill(table)
 
     def _fill(self, table: Table) -> None:
         self._wanting.put(table)
@@ -184,6 +189,25 @@ class Tables:
             time.sleep(_REST * (time.monotonic() - began))
 
 
+def _catches_up(table: Table) -> bool:
+    """Take in what changed, where that is little; whether the table may be asked then."""
+    if not table.behind:
+        return table.is_fit
+    missing = table.some_behind(most=2 * _MOST_BEHIND)
+    if not table.is_fit:
+        # Nothing is worth reading before what is too much has become less.
+        missing = [entry_id for entry_id in missing if entry_id in table.unfit()]
+    elif len(missing) == 2 * _MOST_BEHIND:
+        return False
+    if len(missing) > _FEW_BEHIND or table.bytes_of(missing) > _SMALL_BEHIND:
+        with waiting():
+            pass
+    table.catch_up(missing)
+    if table.is_fit and table.behind:
+        table.catch_up(table.some_behind(most=2 * _MOST_BEHIND))
+    return table.is_fit
+
+
 def _take_some(behind: list[Table], parsed: Parsed) -> None:
     """Take some entries in, the same for all tables that miss them: they are parsed once."""
     first = min(behind, key=lambda table: table.behind)
@@ -191,7 +215,10 @@ def _take_some(behind: list[Table], parsed: Parsed) -> None:
     for table in [table for table in behind if table.documents == first.documents]:
         try:
             with table.lock:
-                table.catch_up(ids, parsed=parsed)
+                table.catch_up(ids if table.is_fit else table.unfit(), parsed=parsed)
+                if not table.is_fit:
+                    behind.remove(table)
+                    table.filled.set()
         except Exception:
             log.exception("A table for queries could not be filled")
             behind.remove(table)
