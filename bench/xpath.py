@@ -38,7 +38,7 @@ COMPARE_SECONDS = 6.0
 WARM_ROUNDS = 2
 #: How long a form is asked of the service before, which makes tables of what comes again and again.
 TABLE_SECONDS = 4.0
-_COMPARED_AT_ONCE = 4
+_COMPARED_AT_ONCE = 2
 #: A drawn form whose answers are larger would measure how bytes are sent.
 _LARGEST = 256 * 1024
 _OURS, _BASEX = "the service", "BaseX"
