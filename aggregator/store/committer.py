@@ -221,8 +221,9 @@ class Committer:
             # Closing alone would leave SQLite's lock with whatever still refers to a statement.
             try:
                 connection.exec_driver_sql("ROLLBACK")
-            except DATABASE_ERRORS:
-                log.info("The rollback failed; the connection is opened anew", exc_info=True)
+            except DATABASE_ERRORS as failure:
+                # Most often there is no transaction: the database was locked, or undid it itself.
+                log.info("The connection is opened anew: %s", cause(failure))
             else:
                 return
         self._connection = None
