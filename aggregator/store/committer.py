@@ -220,9 +220,9 @@ class Committer:
         if not (isinstance(error, _InDoubt) or is_lost(error)):
             # Closing alone would leave SQLite's lock with whatever still refers to a statement.
             try:
-                connection.exec_driver_sql("ROLLBACK")
+                if self._database.is_in_transaction(connection):
+                    connection.exec_driver_sql("ROLLBACK")
             except DATABASE_ERRORS as failure:
-                # Most often there is no transaction: the database was locked, or undid it itself.
                 log.info("The connection is opened anew: %s", cause(failure))
             else:
                 return

@@ -43,6 +43,9 @@ class Database(Protocol):
     def mark(self) -> int | None:
         """A number that changes with everything that is written, None where there is none."""
 
+    def is_in_transaction(self, connection: Connection) -> bool:
+        """Whether a transaction may be open: it may not have begun, or have been undone already."""
+
     def migrating(self, connection: Connection) -> AbstractContextManager[None]:
         """A transaction on `connection` in which no other process changes the tables."""
 

@@ -77,6 +77,11 @@ class SqliteDatabase:
         """A number that is another one after each turn; None where nothing can be said."""
         return self._mark.seen()
 
+    def is_in_transaction(self, connection: Connection) -> bool:
+        """Whether a transaction is open; a full disk may have had it undone."""
+        driver: Any = connection.connection.dbapi_connection
+        return bool(driver.in_transaction)
+
     @contextmanager
     def migrating(self, connection: Connection) -> Iterator[None]:
         """A transaction in which no other process changes the tables."""
