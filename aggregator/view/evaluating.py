@@ -27,7 +27,7 @@ SENDING = 10.0
 _SLICE = 0.005
 _PAUSE = 0.1
 #: CPU time, in seconds, of an expression that is given some more of the clock's.
-_LITTLE = 0.3
+_LITTLE = 0.2
 
 
 class Evaluator:
@@ -194,7 +194,8 @@ class Evaluator:
         ran = asking.child.seconds()
         rest = self._settings.timeout - ran
         # On a crowded machine one that is quick by itself takes long; that is not its fault.
-        if ran < 2 * LONG and rest > 0 and asking.child.cpu_seconds() < _LITTLE:
+        patience = min(2 * LONG, (LONG + self._settings.timeout) / 2)
+        if ran < patience and rest > 0 and asking.child.cpu_seconds() < _LITTLE:
             self._after(asking, min(QUICK, rest), partial(self._judge_long, asking))
             return
         try:
