@@ -27,6 +27,7 @@ BENCHMARKS = {
     "poll": "poll",
     "probe": "probe",
     "memory": "memory",
+    "mass-expiry": "mass_expiry",
     "restart": "restart",
     "growth": "growth",
 }

@@ -82,9 +82,13 @@ def stocked(
 
 
 def paths(store: Path, group: str) -> list[str]:
-    """The paths of the entries of a store's one group, in the order of their numbers."""
+    """The paths of the entries of a group, in the order of their numbers."""
     with sqlite3.connect(store / "aggregator.db") as connection:
-        found = connection.execute("select key from entry_state order by entry_id")
+        found = connection.execute(
+            "select key from entry_state s join groups on groups.id = s.group_id where name = ?"
+            " order by entry_id",
+            [group],
+        )
         keys = [key for (key,) in found]
     connection.close()
     return [f"/wsrf/services/{group}Entry/{key}" for key in keys]
