@@ -1,27 +1,26 @@
-"""Keep one probe: feed it, read it, watch its limits, end it and everything beneath it.
+"""Keep probes, one after the other: feed, read, watch the limits, end it and all beneath it.
 
-The probe server forks a keeper for every run. A keeper is a child subreaper, so whatever a probe
-starts stays beneath the keeper, even with setsid, double forks and an empty environment, and
-belongs to this probe beyond doubt. When the probe server goes, killed -9 included, the keeper
-sees the end of its link, kills the tree and leaves.
+A keeper is a child subreaper with one probe at a time, so whatever a probe starts stays beneath
+the keeper, even with setsid, double forks and an empty environment, and belongs to this probe
+beyond doubt. When the probe server goes, killed -9 included, the keeper sees the end of its link,
+kills the tree and leaves. It also leaves when anything of a probe is left that can't be ended.
 This module is loaded into the probe server and imports nothing heavy.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import selectors
 import signal
 import time
 
 from aggregator.collect import probe_scratch, probe_tree
-from aggregator.collect.probe_frames import frame
-from aggregator.collect.probe_spawn import Spawned
+from aggregator.collect.probe_frames import FrameBuffer, frame
+from aggregator.collect.probe_spawn import NotStarted, Spawned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any, NoReturn
 
 GRACE = 1.0
@@ -36,22 +35,46 @@ _PIECE = 65536
 _LINK = 3
 
 
-def keep(link: int, *, order: dict[str, Any], stdin: bytes, scratch: str) -> NoReturn:
-    """Run a probe, send the result's frame over `link`, end the process. Call it after a fork."""
+def keep(link: int, *, scratch: str) -> NoReturn:
+    """Keep the probes that are ordered over `link`, then end the process. Call it after a fork."""
     try:
-        gc.disable()
         _only(link)
         os.setpgid(0, 0)
-        os.mkdir(scratch, 0o700)
         probe_tree.become_subreaper()
         probe_tree.set_name("probe-keeper")
-        Keeper(order, stdin=stdin, scratch=scratch).run()
-    except OSError as error:
-        _send(spawn_failure(order["id"], error))
+        for order, stdin in _orders():
+            if not _kept(order, stdin, scratch):
+                break
     finally:
         probe_tree.end_descendants(within=60.0)
-        probe_scratch.remove(scratch)
         os._exit(0)
+
+
+def _orders() -> Iterator[tuple[dict[str, Any], bytes]]:
+    """What is ordered, each when the one before is done."""
+    buffer = FrameBuffer()
+    while piece := os.read(_LINK, _PIECE):
+        yield from buffer.feed(piece)
+
+
+def _kept(order: dict[str, Any], stdin: bytes, scratch: str) -> bool:
+    """Run a probe and send the result's frame; whether another may follow.
+
+    The frame's ``stays`` says the same to the probe server.
+    """
+    number = order["id"]
+    name = f"{os.getppid()}-{number}"
+    order["env"][probe_tree.MARK] = name
+    folder = os.path.join(scratch, name)
+    try:
+        os.mkdir(folder, 0o700)
+        result, left_nothing = Keeper(order, stdin=stdin, scratch=folder).run()
+    except OSError as error:
+        probe_scratch.remove(folder)
+        _send(spawn_failure(number, error))
+        return False
+    _send(result)
+    return left_nothing
 
 
 def spawn_failure(run: int, error: OSError) -> bytes:
@@ -97,17 +120,25 @@ class Keeper:
         self._errno = 0
         self._status: int | None = None
         self._over = False
-        self._selector = selectors.DefaultSelector()
+        self._selector = selectors.PollSelector()
 
-    def run(self) -> None:
-        """See the probe through and send its result."""
+    def run(self) -> tuple[bytes, bool]:
+        """See the probe through; the result's frame, and whether nothing of the probe is left."""
         self._began = time.monotonic()
-        self._probe = Spawned(self._order, scratch=self._scratch)
+        try:
+            self._probe = Spawned(self._order, scratch=self._scratch)
+        except NotStarted as error:
+            self._outcome, self._errno = "spawn-failed", error.errno
+            self._stderr += error.text.encode(errors="replace")[:_STDERR_KEPT]
+        else:
+            self._see_through()
+        return self._result()
+
+    def _see_through(self) -> None:
         self._set_alarm(self._order["timeout"], self._time_out)
         self._next_look = self._began + _LOOK_EVERY
         self._watch(_LINK, self._abandoned)
         self._watch(self._probe.pidfd, self._reap)
-        self._watch(self._probe.trouble, self._read_trouble)
         self._watch(self._probe.output, self._read_output)
         self._watch(self._probe.errors, self._read_errors)
         self._selector.register(self._probe.input, selectors.EVENT_WRITE, self._feed)
@@ -116,13 +147,15 @@ class Keeper:
                 if key.fd in self._selector.get_map():
                     key.data()
             self._look_at_clock()
-        self._report()
-
-    def _report(self) -> None:
-        seconds = time.monotonic() - self._began
         if self._probe.errors in self._selector.get_map():
             self._read_errors()
-        ended, _ = probe_tree.end_descendants(within=GRACE)
+        self._selector.unregister(_LINK)
+        for key in list(self._selector.get_map().values()):
+            self._forget(key.fd)
+
+    def _result(self) -> tuple[bytes, bool]:
+        seconds = time.monotonic() - self._began
+        ended, left_nothing = probe_tree.end_descendants(within=GRACE)
         probe_scratch.remove(self._scratch)
         status = self._status or 0
         by_itself = not self._outcome
@@ -134,7 +167,7 @@ class Keeper:
             "seconds": seconds,
             "left_behind": ended if by_itself else 0,
         }
-        _send(frame(header, self._stdout))
+        return frame({**header, "stays": left_nothing}, self._stdout), left_nothing
 
     # The clock.
 
@@ -203,22 +236,10 @@ class Keeper:
         _, status = os.waitpid(self._probe.pid, 0)
         self._forget(self._probe.pidfd)
         self._status = os.waitstatus_to_exitcode(status)
-        if self._probe.trouble in self._selector.get_map():
-            self._read_trouble()
         if self._outcome or self._probe.output not in self._selector.get_map():
             self._over = True
         else:
             self._set_alarm(GRACE, self._give_up)
-
-    def _read_trouble(self) -> None:
-        text = _read(self._probe.trouble)
-        if text is None:
-            return
-        self._forget(self._probe.trouble)
-        if text:
-            number, _, self._stderr[:] = text.partition(b" ")
-            self._outcome, self._errno = "spawn-failed", int(number)
-            self._forget(self._probe.output)
 
     def _read_output(self) -> None:
         piece = _read(self._probe.output)

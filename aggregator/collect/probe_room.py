@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -15,8 +16,8 @@ _PREFIX = "aggregator-probes-"
 class ProbeRoom:
     """A private folder in the system's place for temporary files, held by a lock until `leave`.
 
-    Making one removes those of processes that were killed before they could: their locks are
-    free, whatever container the process ran in.
+    Making one removes those of processes that were killed before they could, and ends the probes
+    in them: their locks are free, whatever container the process ran in.
     """
 
     def __init__(self) -> None:
@@ -61,6 +62,25 @@ def _remove_if_free(folder: Path) -> None:
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _end_probes_of(folder)
         shutil.rmtree(folder, ignore_errors=True)
     finally:
         os.close(lock)
+
+
+def _end_probes_of(folder: Path) -> None:
+    """Kill the probes that run in a folder of nobody's: all who watched them were killed at once.
+
+    What a probe started is known by its working directory or its environment.
+    """
+    for process in Path("/proc").iterdir():
+        # Another user's can't be read, and is not ours to end.
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and _is_beneath(process, f"{folder}/"):
+                os.kill(int(process.name), signal.SIGKILL)
+
+
+def _is_beneath(process: Path, folder: str) -> bool:
+    if os.readlink(process / "cwd").startswith(folder):
+        return True
+    return f"\0TMPDIR={folder}".encode() in b"\0" + (process / "environ").read_bytes()

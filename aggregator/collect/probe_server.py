@@ -1,9 +1,10 @@
 """The process that spawns every probe and lives no longer than its socket to the collector.
 
 Forking from a small, single-threaded process costs a fraction of a millisecond, where forking
-from the collector would cost several and copy what it holds. The server forks one keeper for each
-run (see `probe_keeper`); the keeper starts the executable, watches it and sends the result's
-frame, which the server passes on. So one slow or flooding probe delays no other.
+from the collector would cost several and copy what it holds. The server has one keeper for each
+run under way (see `probe_keeper`); the keeper starts the executable, watches it and sends the
+result's frame, which the server passes on. So one slow or flooding probe delays no other. A keeper
+that is through waits for the next run, since a fork costs more than a small probe does.
 
 At the end of its socket, however the collector ended, the server kills and reaps everything
 beneath it, removes the scratch folder and leaves. It ignores SIGINT, SIGTERM and SIGHUP, which a
@@ -23,7 +24,7 @@ To the collector:
   output. The outcomes are those of `probe_client.ProbeResult`.
 
 Everything imported here is small and of the standard library: run by path of the package's root,
-with ``python -I -S``, the process takes about 11 MB, a keeper 0.3 MB more.
+with ``python -I -S``, the process takes about 11 MB, a keeper 2 MB more.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import resource
 import selectors
 import signal
 import socket
 import sys
+import time
 
 from aggregator.collect import probe_keeper, probe_scratch, probe_tree
 from aggregator.collect.probe_frames import FrameBuffer, frame
@@ -45,21 +48,30 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PIECE = 262144
-_RECHECK = 0.02
+_RECHECK, _LOOK_EVERY = 0.02, 1.0
+#: Seconds that a keeper without work waits for some.
+_IDLE = 30.0
+#: Seconds past the timeout of its probe after which a keeper is taken for hung.
+_MARGIN = 2 * probe_keeper.GRACE + 3.0
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Run:
-    """One keeper as the server sees it: its pid, the link to it, the reply that comes over it."""
+class Keeping:
+    """A keeper as the server sees it: its pid, the link to it, what goes and comes over it.
 
-    __slots__ = ("answered", "id", "keeper", "link", "reply")
+    ``run`` is the number of the run that it is at, 0 while it waits for one; ``until`` the instant
+    past which the run is taken for hung, or the keeper has waited long enough.
+    """
 
-    def __init__(self, number: int, *, keeper: int, link: socket.socket) -> None:
-        self.id = number
-        self.keeper = keeper
+    __slots__ = ("link", "orders", "pid", "reply", "run", "until")
+
+    def __init__(self, *, pid: int, link: socket.socket) -> None:
+        self.pid = pid
         self.link = link
+        self.orders = bytearray()
         self.reply = FrameBuffer()
-        self.answered = False
+        self.run = 0
+        self.until = 0.0
 
 
 class ProbeServer:
@@ -70,8 +82,11 @@ class ProbeServer:
         self._scratch = scratch
         self._requests = FrameBuffer()
         self._replies = bytearray(frame({"op": "ready"}))
-        self._runs: dict[int, Run] = {}
+        self._keepers: set[Keeping] = set()
+        self._idle: list[Keeping] = []
+        self._runs: dict[int, Keeping] = {}
         self._ending: set[int] = set()
+        self._next_look = 0.0
         self._open = True
         self._selector = selectors.DefaultSelector()
 
@@ -81,12 +96,13 @@ class ProbeServer:
         self._selector.register(self._collector, selectors.EVENT_READ, self._receive)
         while self._open:
             self._send()
-            for key, _ in self._selector.select(_RECHECK if self._ending else None):
+            for key, _ in self._selector.select(self._pause()):
                 # A link may be dropped, and its number given to another, in the same round.
                 if self._selector.get_map().get(key.fd) is key:
                     key.data()
             if self._ending:
                 self._reap()
+            self._look_at_clock()
         probe_tree.end_descendants(within=5.0)
 
     # The collector's side.
@@ -102,8 +118,8 @@ class ProbeServer:
         for header, body in self._requests.feed(piece):
             if header["op"] == "run":
                 self._start(header, body)
-            elif run := self._runs.get(header["id"]):
-                self._drop(run)
+            elif keeping := self._runs.get(header["id"]):
+                self._drop(keeping)
 
     def _send(self) -> None:
         if self._replies:
@@ -119,48 +135,108 @@ class ProbeServer:
     # The keepers' side.
 
     def _start(self, order: dict[str, Any], stdin: bytes) -> None:
-        number: int = order["id"]
-        name = f"{os.getpid()}-{number}"
-        order["env"][probe_tree.MARK] = name
         try:
-            ours, theirs = socket.socketpair()
-            with theirs:
-                keeper = os.fork()
-                if keeper == 0:
-                    folder = os.path.join(self._scratch, name)
-                    probe_keeper.keep(theirs.detach(), order=order, stdin=stdin, scratch=folder)
+            keeping = self._idle.pop() if self._idle else self._forked()
         except OSError as error:
-            self._replies += probe_keeper.spawn_failure(number, error)
+            self._replies += probe_keeper.spawn_failure(order["id"], error)
             return
-        ours.setblocking(False)
-        self._runs[number] = run = Run(number, keeper=keeper, link=ours)
-        self._selector.register(ours, selectors.EVENT_READ, self._reader(run))
+        keeping.run = order["id"]
+        keeping.until = time.monotonic() + order["timeout"] + _MARGIN
+        self._runs[keeping.run] = keeping
+        keeping.orders += frame(order, stdin)
+        self._order(keeping)
 
-    def _reader(self, run: Run) -> Callable[[], None]:
-        def read() -> None:
+    def _forked(self) -> Keeping:
+        """A new keeper."""
+        ours, theirs = socket.socketpair()
+        with theirs:
             try:
-                piece = run.link.recv(_PIECE)
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if pid == 0:
+                probe_keeper.keep(theirs.detach(), scratch=self._scratch)
+        ours.setblocking(False)
+        keeping = Keeping(pid=pid, link=ours)
+        self._keepers.add(keeping)
+        self._selector.register(ours, selectors.EVENT_READ, self._on_link(keeping))
+        return keeping
+
+    def _order(self, keeping: Keeping) -> None:
+        """Send a keeper what it takes now of its order."""
+        try:
+            del keeping.orders[: keeping.link.send(keeping.orders)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            keeping.orders.clear()  # It was killed, which reading from it will tell.
+        key = self._selector.get_key(keeping.link)
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if keeping.orders else 0)
+        if key.events != events:
+            self._selector.modify(keeping.link, events, key.data)
+
+    def _on_link(self, keeping: Keeping) -> Callable[[], None]:
+        def read() -> None:
+            if keeping.orders:
+                self._order(keeping)
+            try:
+                piece = keeping.link.recv(_PIECE)
             except BlockingIOError:
                 return
             except OSError:
                 piece = b""
-            for header, stdout in run.reply.feed(piece):
+            for header, stdout in keeping.reply.feed(piece):
+                stays = header.pop("stays", False)
                 self._replies += frame(header, stdout)
-                run.answered = True
+                self._rest(keeping)
+                if not stays:
+                    self._drop(keeping)
+                    return
             if not piece:
-                if not run.answered:  # Its keeper was killed.
-                    lost = {"id": run.id, "outcome": "lost", "status": 0, "stderr": ""}
-                    self._replies += frame({**lost, "seconds": 0.0, "left_behind": 0})
-                self._drop(run)
+                self._lose(keeping, "lost")
 
         return read
 
-    def _drop(self, run: Run) -> None:
+    def _rest(self, keeping: Keeping) -> None:
+        """Keep a keeper that is through for the next run."""
+        self._runs.pop(keeping.run, None)
+        keeping.run = 0
+        keeping.until = time.monotonic() + _IDLE
+        self._idle.append(keeping)
+
+    def _lose(self, keeping: Keeping, outcome: str) -> None:
+        """Let go of a keeper that was killed, or left, or hangs."""
+        if keeping.run:
+            lost = {"id": keeping.run, "outcome": outcome, "status": 0, "stderr": ""}
+            self._replies += frame({**lost, "seconds": 0.0, "left_behind": 0})
+        self._drop(keeping)
+
+    def _drop(self, keeping: Keeping) -> None:
         """Close the link to a keeper, which makes one that is still at work kill its tree."""
-        self._selector.unregister(run.link)
-        run.link.close()
-        self._runs.pop(run.id, None)
-        self._ending.add(run.keeper)
+        self._selector.unregister(keeping.link)
+        keeping.link.close()
+        self._runs.pop(keeping.run, None)
+        self._keepers.discard(keeping)
+        if keeping in self._idle:
+            self._idle.remove(keeping)
+        self._ending.add(keeping.pid)
+
+    def _pause(self) -> float | None:
+        if self._ending:
+            return _RECHECK
+        return _LOOK_EVERY if self._keepers else None
+
+    def _look_at_clock(self) -> None:
+        """Kill what hangs past all its timeouts; let go of who waited long for work."""
+        now = time.monotonic()
+        if now < self._next_look:
+            return
+        self._next_look = now + _LOOK_EVERY
+        for keeping in [one for one in self._keepers if one.until < now]:
+            if keeping.run:
+                probe_tree.signal_all([keeping.pid], signal.SIGKILL)
+            self._lose(keeping, "timeout")
 
     def _reap(self) -> None:
         """Take the keepers that are through; kill what a keeper that was killed has orphaned."""
@@ -169,7 +245,7 @@ class ProbeServer:
                 if os.waitpid(pid, os.WNOHANG)[0] == 0:
                     continue
             self._ending.discard(pid)
-        known = self._ending.union(run.keeper for run in self._runs.values())
+        known = self._ending.union(keeping.pid for keeping in self._keepers)
         strangers = [pid for pid in probe_tree.children(os.getpid()) if pid not in known]
         probe_tree.end_trees(strangers)
         self._ending.update(strangers)
@@ -189,6 +265,8 @@ def main(arguments: list[str]) -> None:
     probe_tree.set_name("probe-server")
     probe_tree.require_children_files()
     probe_scratch.empty(scratch)
+    # No core files, of probes neither, which inherit it.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     gc.freeze()
     with socket.socket(fileno=descriptor) as collector:
         ProbeServer(collector, scratch=scratch).serve()

@@ -150,7 +150,9 @@ def test_a_probe_has_default_signals_and_three_descriptors() -> None:
     result = one("ls /proc/self/fd | wc -l; grep -E 'Sig(Ign|Blk)' /proc/self/status; ulimit -c")
     descriptors, *signals, core = result.stdout.decode().split("\n")[:-1]
     assert int(descriptors) == 4  # One of them is that of the listing.
-    assert [line.split()[1] for line in signals] == ["0" * 16] * 2
+    # 32 and 33 are the C library's own, which sets them anew in each program that it starts.
+    own = 0b11 << 31
+    assert [int(line.split()[1], 16) & ~own for line in signals] == [0, 0]
     assert core == "0"
 
 
@@ -251,7 +253,7 @@ def test_five_hundred_timeouts_leave_nothing_open() -> None:
             runs = [shell(client, f"sleep {name}", timeout=0.05) for _ in range(size)]
             assert {result.outcome for result in await asyncio.gather(*runs)} == {"timeout"}
 
-        await batch(20)
+        await batch(50)
         await asyncio.sleep(0.2)
         pids = (client.server_pid, os.getpid())
         before = [len(list(kept_open(pid))) for pid in pids]
@@ -260,7 +262,9 @@ def test_five_hundred_timeouts_leave_nothing_open() -> None:
         await became(lambda: sum(len(list(kept_open(p))) for p in pids) <= sum(before), within=30)
         assert processes(name) == []
         children = Path(f"/proc/{client.server_pid}/task/{client.server_pid}/children")
-        await became(lambda: not children.read_text(), within=30)
+        keepers = [int(pid) for pid in children.read_text().split()]
+        assert 0 < len(keepers) <= 50  # They wait for the next run, with nothing open but a link.
+        assert {len(list(kept_open(pid))) for pid in keepers} == {4}
 
     with_server(test)
 

@@ -1,0 +1,147 @@
+"""Keepers stay for further probes: each run is as clean as the first, and who hangs is let go."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from aggregator.collect import probe_link
+from aggregator.collect.probe_client import ProbeClient
+
+from .probe_kit import await_that, became, processes, shell, token, with_server
+from .test_probe_crashes import collector, is_gone
+
+
+def keepers(client: ProbeClient) -> set[int]:
+    children = Path(f"/proc/{client.server_pid}/task/{client.server_pid}/children")
+    return {int(pid) for pid in children.read_text().split()}
+
+
+def with_settings(monkeypatch: pytest.MonkeyPatch, **settings: float) -> None:
+    """Have probe servers started with other constants."""
+    boot = "import sys; sys.path.append(sys.argv[1]); from aggregator.collect import probe_server; "
+    boot += "".join(f"probe_server.{name} = {value}; " for name, value in settings.items())
+    monkeypatch.setattr(probe_link, "_BOOT", f"{boot}probe_server.main(sys.argv[2:])")
+
+
+def test_one_keeper_serves_many_runs_that_know_nothing_of_each_other() -> None:
+    async def test(client: ProbeClient) -> None:
+        for number in range(20):
+            script = f"cat; ls -A; pwd; touch left; echo {number}; echo $AGGREGATOR_PROBE_ID >&2"
+            result = await shell(client, script, stdin=b"given %d\n" % number)
+            given, here, printed = result.stdout.decode().splitlines()
+            assert (given, printed) == (f"given {number}", str(number))
+            assert here.endswith(result.stderr.strip())
+            assert len(keepers(client)) == 1
+            seen.add(here)
+
+    seen: set[str] = set()
+    with_server(test)
+    assert len(seen) == 20
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        ("sleep {0}", "timeout"),
+        ("yes", "overflow"),
+        ("(setsid sleep {0} >/dev/null 2>&1 &)", "exit"),
+        ("sleep {0} & exec /bin/true", "exit"),
+        ("kill -9 $$", "signal"),
+    ],
+)
+def test_a_run_that_ends_badly_leaves_its_keeper_as_it_was(script: str, outcome: str) -> None:
+    name = token()
+
+    async def test(client: ProbeClient) -> None:
+        await shell(client, "true")
+        [first] = keepers(client)
+        limits = {"timeout": 0.3, "max_output": 1000}
+        assert (await shell(client, script.format(name), **limits)).outcome == outcome
+        assert not processes(name)
+        after = await shell(client, "ls /proc/self/fd | wc -l")
+        assert (after.outcome, int(after.stdout)) == ("exit", 4)
+        assert keepers(client) == {first}
+
+    with_server(test)
+
+
+def test_what_cannot_be_started_leaves_its_keeper_as_it_was() -> None:
+    async def test(client: ProbeClient) -> None:
+        await shell(client, "true")
+        [first] = keepers(client)
+        before = len(os.listdir(f"/proc/{first}/fd"))
+        for _ in range(10):
+            result = await client.run(("/no/such", "x"), env={}, timeout=5, max_output=10)
+            assert result.outcome == "spawn-failed"
+        assert keepers(client) == {first}
+        assert len(os.listdir(f"/proc/{first}/fd")) == before
+
+    with_server(test)
+
+
+def test_large_input_passes_to_a_keeper_that_waits() -> None:
+    async def test(client: ProbeClient) -> None:
+        await shell(client, "true")
+        result = await shell(client, "wc -c", stdin=b"x" * 5_000_000)
+        assert int(result.stdout) == 5_000_000
+
+    with_server(test)
+
+
+def test_a_keeper_that_was_killed_while_it_waited_is_replaced() -> None:
+    async def test(client: ProbeClient) -> None:
+        await shell(client, "true")
+        [first] = keepers(client)
+        os.kill(first, signal.SIGKILL)
+        await became(lambda: not keepers(client))
+        assert (await shell(client, "echo fine")).stdout == b"fine\n"
+        assert client.restarts == 0
+
+    with_server(test)
+
+
+def test_a_keeper_that_hangs_costs_its_own_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_settings(monkeypatch, _MARGIN=1.0)
+    name = token()
+
+    async def test(client: ProbeClient) -> None:
+        hung = asyncio.create_task(shell(client, f"sleep {name}", timeout=1.0))
+        await became(lambda: processes(name))
+        [keeper] = keepers(client)
+        os.kill(keeper, signal.SIGSTOP)
+        assert (await shell(client, "echo fine")).stdout == b"fine\n"
+        assert (await asyncio.wait_for(hung, 10)).outcome == "timeout"
+        await became(lambda: not processes(name) and is_gone(keeper))
+        assert client.restarts == 0
+
+    with_server(test)
+
+
+def test_keepers_without_work_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_settings(monkeypatch, _IDLE=0.5)
+
+    async def test(client: ProbeClient) -> None:
+        await asyncio.gather(*(shell(client, "sleep 0.2") for _ in range(8)))
+        assert len(keepers(client)) == 8
+        await became(lambda: not keepers(client))
+        assert (await shell(client, "echo fine")).stdout == b"fine\n"
+
+    with_server(test)
+
+
+def test_what_outlived_all_who_watched_it_is_ended_by_the_next_start() -> None:
+    name = token()
+    with collector(name) as running:
+        everybody = [*running.keepers(), running.server, running.process.pid]
+        for pid in everybody:
+            os.kill(pid, signal.SIGSTOP)  # So that none can help.
+        for pid in everybody:
+            os.kill(pid, signal.SIGKILL)
+        await_that(lambda: all(map(is_gone, everybody)))
+        with_server(lambda client: shell(client, "true"))
+        await_that(lambda: not processes(name), within=5)
