@@ -8,16 +8,18 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import entries
+from bench.deliveries import deliveries
 from bench.figures import Figure, Line, Picture, Result
-from bench.processes import cpu_seconds
+from bench.processes import Missing, cpu_seconds
 from bench.stock import paths, plain_groups, stocked
 from bench.wrk import Load, load
 from tests import soap
 from tests.service import RunningService, running_service
 
-WHAT = "CPU time of an Add, a renewal and a read of one entry, in groups of three sizes"
+WHAT = "CPU time of a request and of a delivery, in groups of three sizes"
 SIZES = (1_000, 10_000, 100_000)
 _GROUP = "Growing"
+_DELIVERY = "delivery"
 _CLIENTS = 8
 _SECONDS = 3.0
 _ROUNDS = 3
@@ -33,6 +35,7 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
     """Measure; `advance` is told the share that is done."""
     result = Result("growth", WHAT)
     costs: dict[tuple[str, int], list[float]] = {}
+    # Deliveries are measured by themselves, in the last part of the time.
     with ExitStack() as stack:
         services = {}
         for size in SIZES:
@@ -48,9 +51,13 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
                 for size, service in services.items():
                     cost = _cost(service, folder, name, size, seed)
                     costs.setdefault((name, size), []).append(cost)
-                    advance(0.1 + 0.9 * sum(map(len, costs.values())) / steps)
+                    advance(0.1 + 0.4 * sum(map(len, costs.values())) / steps)
+    try:
+        found = deliveries(folder, SIZES, rounds=2, advance=lambda done: advance(0.5 + done / 2))
+        costs |= {(_DELIVERY, size): several for size, several in found.items()}
+    except Missing as missing:
+        result.missing.append(f"deliveries: {missing}")
     _tell(result, {case: statistics.median(found) for case, found in costs.items()})
-    result.missing.append("deliveries: what they cost is a part of bench/run poll")
     return result
 
 
@@ -91,11 +98,12 @@ _WORK = {
 
 def _tell(result: Result, costs: dict[tuple[str, int], float]) -> None:
     result.columns = ("request", *(f"{size:,} entries, µs" for size in SIZES))
-    for name in _WORK:
+    names = list(dict.fromkeys(name for name, _ in costs))
+    for name in names:
         result.rows.append((name, *(f"{costs[name, size]:,.0f}" for size in SIZES)))
         ratio = costs[name, SIZES[-1]] / costs[name, SIZES[0]]
         result.figures.append(Figure(f"{name} at 100,000 to 1,000", ratio, "", "at most", 1.2))
     lines = tuple(
-        Line(name, tuple((float(size), costs[name, size]) for size in SIZES)) for name in _WORK
+        Line(name, tuple((float(size), costs[name, size]) for size in SIZES)) for name in names
     )
     result.pictures.append(Picture("CPU of a request", "entries", "microseconds", lines))

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lxml import etree
+
 from bench import entries
 from bench.peers.nginx import PACKAGE
 from bench.processes import program, running
@@ -117,6 +119,16 @@ class Members:
 
     def _url(self, number: int) -> str:
         return f"http://{self.target(number)}/member/{number:06d}"
+
+
+def marks_in(body: etree._Element) -> dict[int, str]:
+    """By number, the mark of each member whose property is somewhere in a reply."""
+    return {
+        int(found.get(f"{{{entries.GLUE}}}Name", "").rpartition("-")[2]): found[0][1].get(
+            f"{{{entries.GLUE}}}FreeCPUs", ""
+        )
+        for found in body.iter(f"{{{entries.GLUE}}}Cluster")
+    }
 
 
 @contextlib.contextmanager

@@ -15,10 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from bench.entries import GLUE
 from bench.figures import Figure, Result
 from bench.freshness import Shown, asked, check_fresh
-from bench.members import Members, Served, members
+from bench.members import Members, Served, marks_in, members
 from bench.metrics import Counts, at_most, counts_of, since, total
 from bench.peers.prometheus import Prometheus, prometheus
 from bench.processes import Missing, cpu_seconds
@@ -88,12 +87,7 @@ class _Ours:
     def _shown(self, path: str, name: str) -> dict[int, str]:
         answer = soap.get_property(self.service.url + path, name)
         assert answer.status == 200, answer.content[:1000]
-        return {
-            int(found.get(f"{{{GLUE}}}Name", "").rpartition("-")[2]): found[0][1].get(
-                f"{{{GLUE}}}FreeCPUs", ""
-            )
-            for found in answer.body.iter(f"{{{GLUE}}}Cluster")
-        }
+        return marks_in(answer.body)
 
 
 @dataclass(frozen=True, slots=True)

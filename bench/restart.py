@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from bench import entries
 from bench.figures import Figure, Result
-from bench.processes import family_of
+from bench.processes import Missing
+from bench.spread import INTERVAL, kill, spread_after_restart
+from bench.spread import MANY as POLLED
 from bench.stock import plain_groups, stocked
 from tests import soap
 from tests.service import RunningService, start_service
@@ -34,7 +36,7 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
     try:
         expected = _all_of(service)
         for number in range(_ROUNDS):
-            _kill(service)
+            kill(service)
             began = time.monotonic()
             service = start_service(store, config=config)
             ready.append(time.monotonic() - began)
@@ -44,9 +46,9 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
             bare.append(_load(store / "aggregator.db"))
             told = (f"{ready[-1]:.2f}", f"{complete[-1]:.2f}", f"{bare[-1]:.2f}")
             result.rows.append((str(number + 1), *told))
-            advance((number + 1) / _ROUNDS)
+            advance(0.6 * (number + 1) / _ROUNDS)
     finally:
-        _kill(service)
+        kill(service)
     result.figures += [
         Figure("ready after", statistics.median(ready), "s", "at most", 5.0),
         Figure(
@@ -57,15 +59,25 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
             3.0,
         ),
     ]
-    result.missing.append("how polls are spread after a restart: these groups are not polled")
+    _tell_spread(result, folder / "polled")
     return result
 
 
-def _kill(service: RunningService) -> None:
-    family = family_of(service.process.pid)
-    service.kill()
-    for process in family:
-        process.wait(15)
+def _tell_spread(result: Result, folder: Path) -> None:
+    try:
+        found = spread_after_restart(folder)
+    except Missing as missing:
+        result.missing.append(f"how polls are spread: {missing}")
+        return
+    result.figures += [
+        Figure("polls of the busiest half second to an even spread", found.busiest, "", "at most",
+               1.5),
+        Figure("members polled in the first interval", found.polled, "", "at least", POLLED),
+    ]  # fmt: skip
+    result.notes.append(
+        f"Of a service that polls {POLLED:,} members every {INTERVAL} s and was killed, the first "
+        f"poll came {found.first:.1f} s after the start."
+    )
 
 
 def _size_of_all(service: RunningService) -> int:
