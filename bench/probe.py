@@ -23,9 +23,9 @@ from bench.stock import Kind, stocked
 from tests import soap
 from tests.service import RunningService, running_service
 
-WHAT = "Executables of 1,000 registrations a second, of 200 and of 100; a bare loop spawning them"
+WHAT = "Executables of 2,000 registrations a second, of 200 and of 100; a bare loop spawning them"
 #: Registrations, each with one run a second. The most are more than can be run.
-FEW, SOME, MANY = 100, 200, 1_000
+FEW, SOME, MANY = 100, 200, 2_000
 _GROUP = "Probed"
 _PROBE = "small"
 _SCRIPT = """#!/bin/sh

@@ -99,5 +99,7 @@ def _held() -> Held:
     return Held(
         len(os.listdir("/proc/self/fd")),
         sleeping,
-        frozenset(path.name for path in Path(tempfile.gettempdir()).glob("aggregator-probes-*/*")),
+        frozenset(
+            path.name for path in Path(tempfile.gettempdir()).glob("aggregator-probes-*/*/*")
+        ),
     )

@@ -37,17 +37,24 @@ _LINK = 3
 
 def keep(link: int, *, scratch: str) -> NoReturn:
     """Keep the probes that are ordered over `link`, then end the process. Call it after a fork."""
+    folder = os.path.join(scratch, str(os.getpid()))
     try:
         _only(link)
         os.setpgid(0, 0)
         probe_tree.become_subreaper()
         probe_tree.set_name("probe-keeper")
         for order, stdin in _orders():
-            if not _kept(order, stdin, scratch):
+            if not _kept(order, stdin, folder):
                 break
     finally:
-        probe_tree.end_descendants(within=60.0)
-        os._exit(0)
+        _leave(folder)
+
+
+def _leave(folder: str) -> NoReturn:
+    """End the process and all beneath it."""
+    probe_tree.end_descendants(within=60.0)
+    probe_scratch.remove(folder)
+    os._exit(0)
 
 
 def _orders() -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -63,14 +70,12 @@ def _kept(order: dict[str, Any], stdin: bytes, scratch: str) -> bool:
     The frame's ``stays`` says the same to the probe server.
     """
     number = order["id"]
-    name = f"{os.getppid()}-{number}"
-    order["env"][probe_tree.MARK] = name
-    folder = os.path.join(scratch, name)
+    order["env"][probe_tree.MARK] = f"{os.getppid()}-{number}"
     try:
-        os.mkdir(folder, 0o700)
-        result, left_nothing = Keeper(order, stdin=stdin, scratch=folder).run()
+        probe_scratch.clean(scratch)
+        result, left_nothing = Keeper(order, stdin=stdin, scratch=scratch).run()
+        probe_scratch.empty(scratch)
     except OSError as error:
-        probe_scratch.remove(folder)
         _send(spawn_failure(number, error))
         return False
     _send(result)
@@ -156,7 +161,6 @@ class Keeper:
     def _result(self) -> tuple[bytes, bool]:
         seconds = time.monotonic() - self._began
         ended, left_nothing = probe_tree.end_descendants(within=GRACE)
-        probe_scratch.remove(self._scratch)
         status = self._status or 0
         by_itself = not self._outcome
         header = {
@@ -228,9 +232,7 @@ class Keeper:
 
     def _abandoned(self) -> None:
         """The probe server closed the link: nobody waits for the result any more."""
-        probe_tree.end_descendants(within=60.0)
-        probe_scratch.remove(self._scratch)
-        os._exit(0)
+        _leave(self._scratch)
 
     def _reap(self) -> None:
         _, status = os.waitpid(self._probe.pid, 0)

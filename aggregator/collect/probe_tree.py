@@ -112,12 +112,23 @@ def reap(pids: Iterable[int]) -> None:
             os.waitpid(pid, os.WNOHANG)
 
 
+def _is_childless() -> bool:
+    """Whether the caller has no child, not even a dead one."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True
+    return False
+
+
 def end_descendants(*, within: float) -> tuple[int, bool]:
     """SIGKILL and reap everything beneath the caller.
 
     Returns how many processes that were, and whether none is left after at most `within` seconds:
     a process in uninterruptible sleep, or one that became another user's, stays.
     """
+    if _is_childless():
+        return 0, True
     ended: set[int] = set()
     deadline = time.monotonic() + within
     while found := descendants(os.getpid()):
