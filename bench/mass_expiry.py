@@ -30,7 +30,7 @@ _KEY, _XPATH = "by key", "by XPath"
 _CLIENTS = {_KEY: 13, _XPATH: 12}
 _PAUSE = 0.05
 #: Seconds from the stocking to the end, and what of it is measured as rest.
-_UNTIL, _REST = 150.0, 15.0
+_UNTIL, _REST = 120.0, 15.0
 #: Seconds after which rows that are still there are waited for no longer.
 _PATIENCE = 60.0
 _ADDS = 10_000

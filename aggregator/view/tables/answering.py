@@ -38,16 +38,17 @@ def answer(
         return None
     if plan.position is not None and not (plan.position.grouped or _are_siblings(plan, table)):
         return None
-    work = table.work(plan.condition, constants)
-    if work <= _LITTLE_WORK:
+    if table.work(plan.condition, constants) <= _LITTLE_WORK:
         return _answered(plan, constants, table, max_result)
-    if work > _MOST_WORK:
-        return None
     # Who goes through many rows takes turns with all other threads; one at a time is enough.
     with waiting():
         if not _working.acquire(timeout=_TURN):
             return None
     try:
+        # Once they are there, most of those who ask have little to do.
+        table.index_for(plan.condition)
+        if table.work(plan.condition, constants) > _MOST_WORK:
+            return None
         return _answered(plan, constants, table, max_result)
     finally:
         _working.release()

@@ -164,6 +164,7 @@ class Tables:
                 oldest.close()
             self._counts.pop(form, None)
             table = Table(view, frame, root=root, path=plan.rows, columns=plan.columns)
+            table.index_for(plan.condition)
             self._tables[form] = (table, now)
             self._fill(table)
 
