@@ -39,10 +39,14 @@ class EntrySet:
         self._compact()
         return {*changed, *gone}
 
-    def expire(self, now: int) -> set[int]:
-        """Take out what has expired at `now`."""
-        due = self._terminations.due(now)
+    def expire(self, now: int, *, limit: int) -> set[int]:
+        """Take out of what has expired at `now` what was due first."""
+        due = self._terminations.due(now, limit=limit)
         return self.change((), self._dead(due, now)) if due else set()
+
+    def has_expired(self, now: int) -> bool:
+        """Whether `expire` may find something."""
+        return self._terminations.is_due(now)
 
     def _dead(self, due: Iterable[int], now: int) -> set[int]:
         found = ((entry_id, self.by_id.get(entry_id)) for entry_id in due)

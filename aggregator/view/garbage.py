@@ -1,4 +1,4 @@
-"""No search for garbage while a view is loaded, nor through what was loaded.
+"""No search for garbage while a view is loaded, nor through what was loaded or made of it.
 
 Python looks for cycles of objects that nobody refers to whenever there are many new ones. A view of
 a hundred thousand entries is made of as many objects and has no cycles: looking through them takes
@@ -29,7 +29,18 @@ def none_searched() -> Iterator[None]:
         with _lock:
             _loading -= 1
             if not _loading:
-                # What is garbage already must not be kept for good.
-                gc.collect(1)
-                gc.freeze()
+                _set_aside()
                 gc.enable()
+
+
+def set_aside() -> None:
+    """Leave what is there now out of all later searches; for who has made very much that stays."""
+    with _lock:
+        if not _loading:
+            _set_aside()
+
+
+def _set_aside() -> None:
+    # What is garbage already must not be kept for good.
+    gc.collect(1)
+    gc.freeze()

@@ -72,7 +72,7 @@ class GroupDocuments:
 
     def patch(self, families: Iterable[str]) -> Iterator[None]:
         """Bring trees to the present state of the view, in steps."""
-        self.view.expire(self._store.clock.now())
+        yield from self.view.expiring(self._store.clock.now())
         for name in families:
             if name not in self._trees:
                 self._trees[name] = GroupTree(self.view, family(name), root=self._root)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 
 from aggregator.errors import StoreUnavailable
@@ -14,6 +15,7 @@ from aggregator.view.entry_set import EntrySet
 from aggregator.view.fragments import EntryFrame, GroupFacts, Published, entry_frame, publish
 from aggregator.view.garbage import none_searched
 from aggregator.view.reader import GroupReader
+from aggregator.waiting import waiting
 from aggregator.wire.dialects import FAMILIES, Dialect
 
 #: Entries that are read at a time; between two such steps the evaluator looks after the rest.
@@ -21,6 +23,8 @@ STEP = 256
 #: Joined bytes of a group are kept up to this size; larger groups are joined for each reader,
 #: which costs little beside sending them and would else double the memory of the view.
 KEEP_JOINED = 32 * 2**20
+#: Seconds between two such steps in which other threads come to their turn.
+_REST = 0.0005
 #: Sequence of a view that has not been loaded.
 NEVER = -1
 
@@ -38,6 +42,7 @@ class GroupView:
         self.sequence = NEVER
         self.stale_since: int | None = None
         self._lock = threading.RLock()
+        self._expiring = threading.Lock()
         self._entries = EntrySet(facts)
         self._frames = {dialect.family: entry_frame(facts, dialect) for dialect in FAMILIES}
         self._watchers: list[set[int]] = []
@@ -48,8 +53,7 @@ class GroupView:
 
     def entries(self, dialect: Dialect, *, now: int) -> Fragments:
         """The Entry elements of all entries that have not expired at `now`, by registration."""
-        with self._lock:
-            self.expire(now)
+        with self._without_expired(now):
             chunks = self._entries.chunks.snapshot()
         frame = self.frame(dialect)
         size = sum(chunk.size(frame) for chunk in chunks)
@@ -70,14 +74,38 @@ class GroupView:
 
     def count(self, *, now: int) -> int:
         """How many entries have not expired at `now`."""
-        with self._lock:
-            self.expire(now)
+        with self._without_expired(now):
             return len(self._entries.by_id)
 
+    @contextmanager
+    def _without_expired(self, now: int) -> Iterator[None]:
+        """Hold the lock, while the view has nothing that has expired at `now`."""
+        while True:
+            self.expire(now)
+            with self._lock:
+                if not self._entries.has_expired(now):
+                    yield
+                    return
+
     def expire(self, now: int) -> None:
-        """Take out the entries that have expired at `now`, removed from the store or not."""
-        with self._lock:
-            self._tell(self._entries.expire(now))
+        """Take out the entries that have expired at `now`, removed from the store or not.
+
+        Where they are many, others have their turn in between.
+        """
+        steps = self.expiring(now)
+        if next(steps, self) is self:
+            return
+        with waiting(), self._expiring:
+            for _ in steps:
+                time.sleep(_REST)
+
+    def expiring(self, now: int) -> Iterator[None]:
+        """Do as `expire` does, in small steps."""
+        while self._entries.has_expired(now):
+            with self._lock:
+                self._tell(self._entries.expire(now, limit=STEP))
+            if self._entries.has_expired(now):
+                yield
 
     def watch(self) -> set[int]:
         """A set that the view fills with the ids of entries that read anew or go, present ones

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 
 from aggregator.errors import StoreUnavailable
 from aggregator.view.fragments import EntryFrame
+from aggregator.view.garbage import set_aside
 from aggregator.view.group_view import GroupView
 from aggregator.view.properties import document_tags
 from aggregator.view.query_messages import QueryResult
@@ -35,6 +36,9 @@ _MOST_BEHIND, _FEW_BEHIND, _SMALL_BEHIND = 256, 16, 65536
 _MOST_AWAITED, _PATIENCE = 20_000, 3.0
 #: Entries that the background takes in at a time, and how long it rests, to how long it worked.
 _STEP, _REST = 64, 0.25
+
+#: Entries that were taken in at once for the search for garbage to be told.
+_VERY_MANY = 10_000
 
 #: Group, dialect, path of the rows, columns.
 _Form = tuple[str, str, Path, tuple[Path, ...]]
@@ -176,17 +180,21 @@ class Tables:
 
     def _work(self) -> None:
         behind: list[Table] = []
-        parsed = Parsed()
+        parsed, most = Parsed(), 0
         while True:
             while not behind or not self._wanting.empty():
                 behind.append(self._wanting.get())
+                most = max(most, behind[-1].behind)
             began = time.monotonic()
             _take_some(behind, parsed)
             for table in [table for table in behind if not table.behind]:
                 behind.remove(table)
                 table.filled.set()
             if not behind:
-                parsed = Parsed()
+                if most > _VERY_MANY:
+                    # A search through so many rows would keep all threads waiting.
+                    set_aside()
+                parsed, most = Parsed(), 0
             time.sleep(_REST * (time.monotonic() - began))
 
 
