@@ -72,7 +72,7 @@ def _tell_spread(result: Result, folder: Path) -> None:
     result.figures += [
         Figure("polls of the busiest half second to an even spread", found.busiest, "", "at most",
                1.5),
-        Figure("members polled in the first interval", found.polled, "", "at least", POLLED),
+        Figure("members polled in the first 5.5 s", found.polled, "", "at least", POLLED),
     ]  # fmt: skip
     result.notes.append(
         f"Of a service that polls {POLLED:,} members every {INTERVAL} s and was killed, the first "

@@ -28,7 +28,7 @@ class Spread:
 
     `first` is how many seconds after the start of the process the first came, `busiest` the most
     that came in half a second, as a share of what an even spread gives; `polled` how many members
-    were polled in the first interval.
+    were polled in the first interval, or up to half a second later: a poll may be that late.
     """
 
     first: float
@@ -65,7 +65,7 @@ def spread_of(served: Sequence[Served], began: float) -> Spread:
     first = min(one.at for one in served)
     spans = Counter(int((one.at - first) // _SPAN) for one in served)
     even = MANY / INTERVAL * _SPAN
-    polled = {one.number for one in served if one.at < first + INTERVAL}
+    polled = {one.number for one in served if one.at < first + INTERVAL + _SPAN}
     return Spread(first - began, max(spans.values()) / even, len(polled))
 
 
