@@ -27,6 +27,8 @@ bench/run full-query --page     # one of them, with its part of this page
 ```
 """
 _PACKAGES = ("gunicorn", "gunicorn_h1c", "spyne", "lxml", "SQLAlchemy", "pycurl", "psycopg")
+#: How far a figure is at most taken to be past its target, for a picture.
+_FARTHEST = 100.0
 _DEBIAN = ("nginx-light", "etcd-server", "prometheus", "basex", "wrk", "postgresql-15")
 
 
@@ -79,6 +81,8 @@ def write(folder: Path, results: Sequence[Result], *, order: Sequence[str]) -> N
     for result in all_:
         for number, picture in enumerate(result.pictures):
             _draw(picture, kept.parent / _file(result, number))
+        if not result.pictures and _shares(result):
+            _draw_shares(result, kept.parent / _file(result, 0))
     (folder / "performance.md").write_text(_page(all_, found["machine"]))
 
 
@@ -115,7 +119,9 @@ def _section(result: Result) -> str:
     for number, picture in enumerate(result.pictures):
         name = f"performance/{_file(result, number)}"
         parts.append(f"![{picture.title}]({name}.svg)\n")
-    parts += [f"{note}.\n" for note in result.notes]
+    if not result.pictures and _shares(result):
+        parts.append(f"![Measured to target](performance/{_file(result, 0)}.svg)\n")
+    parts += [f"{note.rstrip('.')}.\n" for note in result.notes]
     parts += [f"Left out: {what}.\n" for what in result.missing]
     return "\n".join(parts)
 
@@ -135,15 +141,35 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+def _shares(result: Result) -> dict[str, float]:
+    """By figure how far it is: from 1 on the target is met. Left out are targets of nothing."""
+    return {
+        one.name: one.measured / one.target
+        if one.bound == "at least"
+        else one.target / max(one.measured, one.target / _FARTHEST)
+        for one in result.figures
+        if one.target
+    }
+
+
+def _draw_shares(result: Result, path: Path) -> None:
+    """The figures of a benchmark without a picture of its own."""
+    pyplot = _pyplot()
+    shares = _shares(result)
+    figure, axes = pyplot.subplots(figsize=(7, 1.2 + 0.5 * len(shares)))
+    colours = ["tab:blue" if share >= 1 else "tab:orange" for share in shares.values()]
+    axes.barh(list(shares), [max(share, 1 / _FARTHEST) for share in shares.values()], color=colours)
+    axes.axvline(1.0, color="black", linewidth=1)
+    axes.set(title=f"{result.name}: how far (1: the target is met)", xscale="log")
+    axes.set_xlim(left=1 / _FARTHEST)
+    axes.invert_yaxis()
+    axes.grid(alpha=0.3, axis="x")
+    _save(figure, path)
+
+
 def _draw(picture: Picture, path: Path) -> None:
     """The picture as SVG and PNG."""
-    import matplotlib  # noqa: PLC0415  (an extra, for this alone)
-
-    matplotlib.use("Agg")
-    matplotlib.rcParams["svg.hashsalt"] = "performance"
-    from matplotlib import pyplot  # noqa: PLC0415
-
-    figure, axes = pyplot.subplots(figsize=(7, 4))
+    figure, axes = _pyplot().subplots(figsize=(7, 4))
     for line in picture.lines:
         axes.plot(*zip(*line.points, strict=True), marker="o", label=line.label)
     axes.set(title=picture.title, xlabel=picture.x, ylabel=picture.y)
@@ -152,7 +178,21 @@ def _draw(picture: Picture, path: Path) -> None:
         axes.set_xscale("log")
     axes.grid(alpha=0.3)
     axes.legend()
+    _save(figure, path)
+
+
+def _pyplot() -> Any:
+    import matplotlib  # noqa: PLC0415  (an extra, for this alone)
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "performance"
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    return pyplot
+
+
+def _save(figure: Any, path: Path) -> None:
     figure.tight_layout()
     figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     figure.savefig(path.with_suffix(".png"), dpi=120, metadata={"Software": None})
-    pyplot.close(figure)
+    _pyplot().close(figure)

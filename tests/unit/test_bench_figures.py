@@ -61,6 +61,23 @@ def test_the_page_keeps_what_it_knew_of_the_others(tmp_path: Path) -> None:
         assert (tmp_path / "performance" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_benchmark_without_a_picture_has_its_figures_drawn(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    result = a_result("probe")
+    result.pictures = []
+    result.figures += [
+        Figure("late", 0.0, "", "at most", 0),
+        Figure("wait", 0.0, "s", "at most", 2.0),
+        Figure("CPU", 4.0, "", "at most", 2.0),
+    ]
+    page.write(tmp_path, [result], order=["probe"])
+    assert "(performance/probe.svg)" in (tmp_path / "performance.md").read_text()
+    assert (tmp_path / "performance" / "probe.svg").read_text().count("<svg") == 1
+    assert (tmp_path / "performance" / "probe.png").read_bytes().startswith(b"\x89PNG")
+    shares = page._shares(result)
+    assert shares == {"to the peer": pytest.approx(0.7 / 0.6), "wait": 100.0, "CPU": 0.5}
+
+
 def test_every_benchmark_says_what_it_is() -> None:
     import importlib  # noqa: PLC0415
 
