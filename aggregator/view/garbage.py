@@ -42,5 +42,5 @@ def set_aside() -> None:
 
 def _set_aside() -> None:
     # What is garbage already must not be kept for good.
-    gc.collect(1)
+    gc.collect()
     gc.freeze()

@@ -101,11 +101,15 @@ class GroupView:
 
     def expiring(self, now: int) -> Iterator[None]:
         """Do as `expire` does, in small steps."""
-        while self._entries.has_expired(now):
+        while True:
+            # Asked under the lock: in the midst of another's step they are gone from the deadlines
+            # and not yet from the entries.
             with self._lock:
-                self._tell(self._entries.expire(now, limit=STEP))
-            if self._entries.has_expired(now):
-                yield
+                if self._entries.has_expired(now):
+                    self._tell(self._entries.expire(now, limit=STEP))
+                if not self._entries.has_expired(now):
+                    return
+            yield
 
     def watch(self) -> set[int]:
         """A set that the view fills with the ids of entries that read anew or go, present ones

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
+from itertools import islice
 
 import pytest
 
@@ -63,6 +64,35 @@ def test_a_thread_that_must_not_wait_leaves_them_to_another(view: GroupView) -> 
     other.join()
     assert counts == [1]
     assert view.count(now=NOW + 1) == 1
+
+
+def test_who_asks_in_the_midst_of_a_step_waits_for_its_end(
+    view: GroupView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+    tell = GroupView._tell
+
+    def slow_tell(self: GroupView, changed: set[int]) -> None:
+        reached.set()
+        assert go_on.wait(5)
+        tell(self, changed)
+
+    list(islice(view.expiring(NOW + 1), MANY // STEP - 1))
+    watcher = view.watch()
+    monkeypatch.setattr(GroupView, "_tell", slow_tell)
+    first = threading.Thread(target=view.expire, args=(NOW + 1,))
+    first.start()
+    assert reached.wait(5)
+    watcher.clear()
+    second = threading.Thread(target=view.expire, args=(NOW + 1,))
+    second.start()
+    second.join(0.1)
+    waited = second.is_alive()
+    go_on.set()
+    first.join()
+    second.join()
+    assert waited
+    assert len(watcher) == STEP
 
 
 def test_nobody_is_shown_one_while_they_go(view: GroupView) -> None:
