@@ -27,6 +27,8 @@ GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL, and between the probe's end and that of its pipes."""
 
 _STDERR_KEPT = 512
+#: Seconds for which a result waits until what the probe left is deleted.
+_EMPTIED = 0.1
 _LOOK_EVERY = 1.0
 # A flood of errors that nobody wants shall not cost a processor: past this many bytes each piece
 # is waited upon.
@@ -37,24 +39,26 @@ _LINK = 3
 
 def keep(link: int, *, scratch: str) -> NoReturn:
     """Keep the probes that are ordered over `link`, then end the process. Call it after a fork."""
-    folder = os.path.join(scratch, str(os.getpid()))
+    folders = probe_scratch.Folders(scratch, str(os.getpid()))
     try:
         _only(link)
         os.setpgid(0, 0)
         probe_tree.become_subreaper()
         probe_tree.set_name("probe-keeper")
         for order, stdin in _orders():
-            if not _kept(order, stdin, folder):
+            if not _kept(order, stdin, folders):
                 break
     finally:
-        _leave(folder)
+        _leave(folders)
 
 
-def _leave(folder: str) -> NoReturn:
+def _leave(folders: probe_scratch.Folders) -> NoReturn:
     """End the process and all beneath it."""
-    probe_tree.end_descendants(within=60.0)
-    probe_scratch.remove(folder)
-    os._exit(0)
+    try:
+        probe_tree.end_descendants(within=60.0)
+        folders.remove()
+    finally:
+        os._exit(0)
 
 
 def _orders() -> Iterator[tuple[dict[str, Any], bytes]]:
@@ -64,21 +68,25 @@ def _orders() -> Iterator[tuple[dict[str, Any], bytes]]:
         yield from buffer.feed(piece)
 
 
-def _kept(order: dict[str, Any], stdin: bytes, scratch: str) -> bool:
+def _kept(order: dict[str, Any], stdin: bytes, folders: probe_scratch.Folders) -> bool:
     """Run a probe and send the result's frame; whether another may follow.
 
-    The frame's ``stays`` says the same to the probe server.
+    The frame's ``rests`` tells the probe server that the keeper waits for the next run. Where the
+    probe left so much that deleting it takes long, a frame of its own tells that later.
     """
     number = order["id"]
     order["env"][probe_tree.MARK] = f"{os.getppid()}-{number}"
     try:
-        probe_scratch.clean(scratch)
-        result, left_nothing = Keeper(order, stdin=stdin, scratch=scratch).run()
-        probe_scratch.empty(scratch)
+        keeper = Keeper(order, stdin=stdin, folders=folders)
+        header, stdout, left_nothing = keeper.run()
     except OSError as error:
         _send(spawn_failure(number, error))
         return False
-    _send(result)
+    rests = left_nothing and folders.empty(within=_EMPTIED)
+    _send(frame({**header, "rests": rests}, stdout))
+    if left_nothing and not rests:
+        folders.empty()
+        _send(frame({"rests": True}))
     return left_nothing
 
 
@@ -114,10 +122,12 @@ class Keeper:
     the moment to give up waiting; or, once the probe has ended by itself, the end of its pipes.
     """
 
-    def __init__(self, order: dict[str, Any], *, stdin: bytes, scratch: str) -> None:
+    def __init__(
+        self, order: dict[str, Any], *, stdin: bytes, folders: probe_scratch.Folders
+    ) -> None:
         self._order = order
         self._stdin = memoryview(stdin)
-        self._scratch = scratch
+        self._folders = folders
         self._stdout = bytearray()
         self._stderr = bytearray()
         self._complained = 0
@@ -127,11 +137,14 @@ class Keeper:
         self._over = False
         self._selector = selectors.PollSelector()
 
-    def run(self) -> tuple[bytes, bool]:
-        """See the probe through; the result's frame, and whether nothing of the probe is left."""
+    def run(self) -> tuple[dict[str, Any], bytearray, bool]:
+        """See the probe through.
+
+        Returns the result's header and its standard output, and whether no process is left.
+        """
         self._began = time.monotonic()
         try:
-            self._probe = Spawned(self._order, scratch=self._scratch)
+            self._probe = Spawned(self._order, scratch=self._folders.clean())
         except NotStarted as error:
             self._outcome, self._errno = "spawn-failed", error.errno
             self._stderr += error.text.encode(errors="replace")[:_STDERR_KEPT]
@@ -158,7 +171,7 @@ class Keeper:
         for key in list(self._selector.get_map().values()):
             self._forget(key.fd)
 
-    def _result(self) -> tuple[bytes, bool]:
+    def _result(self) -> tuple[dict[str, Any], bytearray, bool]:
         seconds = time.monotonic() - self._began
         ended, left_nothing = probe_tree.end_descendants(within=GRACE)
         status = self._status or 0
@@ -171,7 +184,7 @@ class Keeper:
             "seconds": seconds,
             "left_behind": ended if by_itself else 0,
         }
-        return frame({**header, "stays": left_nothing}, self._stdout), left_nothing
+        return header, self._stdout, left_nothing
 
     # The clock.
 
@@ -232,7 +245,7 @@ class Keeper:
 
     def _abandoned(self) -> None:
         """The probe server closed the link: nobody waits for the result any more."""
-        _leave(self._scratch)
+        _leave(self._folders)
 
     def _reap(self) -> None:
         _, status = os.waitpid(self._probe.pid, 0)

@@ -29,7 +29,6 @@ with ``python -I -S``, the process takes about 11 MB, a keeper 2 MB more.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import resource
@@ -40,6 +39,7 @@ import sys
 import time
 
 from aggregator.collect import probe_keeper, probe_scratch, probe_tree
+from aggregator.collect.probe_endings import Endings
 from aggregator.collect.probe_frames import FrameBuffer, frame
 
 TYPE_CHECKING = False
@@ -53,6 +53,8 @@ _RECHECK, _LOOK_EVERY = 0.02, 1.0
 _IDLE = 30.0
 #: Seconds past the timeout of its probe after which a keeper is taken for hung.
 _MARGIN = 2 * probe_keeper.GRACE + 3.0
+#: Seconds for which a keeper deletes what a probe left before it is given up.
+_CLEANED = 60.0
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -85,7 +87,7 @@ class ProbeServer:
         self._keepers: set[Keeping] = set()
         self._idle: list[Keeping] = []
         self._runs: dict[int, Keeping] = {}
-        self._ending: set[int] = set()
+        self._endings = Endings(scratch)
         self._next_look = 0.0
         self._open = True
         self._selector = selectors.DefaultSelector()
@@ -100,8 +102,8 @@ class ProbeServer:
                 # A link may be dropped, and its number given to another, in the same round.
                 if self._selector.get_map().get(key.fd) is key:
                     key.data()
-            if self._ending:
-                self._reap()
+            if self._endings:
+                self._endings.reap({keeping.pid for keeping in self._keepers})
             self._look_at_clock()
         probe_tree.end_descendants(within=5.0)
 
@@ -135,16 +137,27 @@ class ProbeServer:
     # The keepers' side.
 
     def _start(self, order: dict[str, Any], stdin: bytes) -> None:
+        message = frame(order, stdin)
+        while self._idle:
+            keeping = self._idle.pop()
+            if self._given(keeping, order, message):
+                return
+            self._drop(keeping)  # It was killed while it waited.
         try:
-            keeping = self._idle.pop() if self._idle else self._forked()
+            keeping = self._forked()
         except OSError as error:
             self._replies += probe_keeper.spawn_failure(order["id"], error)
             return
+        self._given(keeping, order, message)
+
+    def _given(self, keeping: Keeping, order: dict[str, Any], message: bytes) -> bool:
+        """Let a keeper see a run through; whether it was there to be told."""
+        keeping.orders += message
+        there = self._order(keeping)
         keeping.run = order["id"]
         keeping.until = time.monotonic() + order["timeout"] + _MARGIN
         self._runs[keeping.run] = keeping
-        keeping.orders += frame(order, stdin)
-        self._order(keeping)
+        return there
 
     def _forked(self) -> Keeping:
         """A new keeper."""
@@ -163,18 +176,21 @@ class ProbeServer:
         self._selector.register(ours, selectors.EVENT_READ, self._on_link(keeping))
         return keeping
 
-    def _order(self, keeping: Keeping) -> None:
-        """Send a keeper what it takes now of its order."""
+    def _order(self, keeping: Keeping) -> bool:
+        """Send a keeper what it takes now of its order; whether it still is there."""
+        there = True
         try:
             del keeping.orders[: keeping.link.send(keeping.orders)]
         except BlockingIOError:
             pass
         except OSError:
-            keeping.orders.clear()  # It was killed, which reading from it will tell.
+            keeping.orders.clear()  # It was killed, which reading from it tells too.
+            there = False
         key = self._selector.get_key(keeping.link)
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if keeping.orders else 0)
         if key.events != events:
             self._selector.modify(keeping.link, events, key.data)
+        return there
 
     def _on_link(self, keeping: Keeping) -> Callable[[], None]:
         def read() -> None:
@@ -187,21 +203,25 @@ class ProbeServer:
             except OSError:
                 piece = b""
             for header, stdout in keeping.reply.feed(piece):
-                stays = header.pop("stays", False)
-                self._replies += frame(header, stdout)
-                self._rest(keeping)
-                if not stays:
-                    self._drop(keeping)
-                    return
+                rests = header.pop("rests", False)
+                if header:
+                    self._pass_on(keeping, header, stdout)
+                if rests:
+                    self._rest(keeping)
             if not piece:
                 self._lose(keeping, "lost")
 
         return read
 
-    def _rest(self, keeping: Keeping) -> None:
-        """Keep a keeper that is through for the next run."""
+    def _pass_on(self, keeping: Keeping, header: dict[str, Any], stdout: bytes) -> None:
+        """Send a result to the collector; the keeper may have to clean up before the next run."""
+        self._replies += frame(header, stdout)
         self._runs.pop(keeping.run, None)
         keeping.run = 0
+        keeping.until = time.monotonic() + _CLEANED
+
+    def _rest(self, keeping: Keeping) -> None:
+        """Keep a keeper that is through for the next run."""
         keeping.until = time.monotonic() + _IDLE
         self._idle.append(keeping)
 
@@ -220,10 +240,10 @@ class ProbeServer:
         self._keepers.discard(keeping)
         if keeping in self._idle:
             self._idle.remove(keeping)
-        self._ending.add(keeping.pid)
+        self._endings.add(keeping.pid)
 
     def _pause(self) -> float | None:
-        if self._ending:
+        if self._endings:
             return _RECHECK
         return _LOOK_EVERY if self._keepers else None
 
@@ -237,18 +257,6 @@ class ProbeServer:
             if keeping.run:
                 probe_tree.signal_all([keeping.pid], signal.SIGKILL)
             self._lose(keeping, "timeout")
-
-    def _reap(self) -> None:
-        """Take the keepers that are through; kill what a keeper that was killed has orphaned."""
-        for pid in list(self._ending):
-            with contextlib.suppress(ChildProcessError):
-                if os.waitpid(pid, os.WNOHANG)[0] == 0:
-                    continue
-            self._ending.discard(pid)
-        known = self._ending.union(keeping.pid for keeping in self._keepers)
-        strangers = [pid for pid in probe_tree.children(os.getpid()) if pid not in known]
-        probe_tree.end_trees(strangers)
-        self._ending.update(strangers)
 
 
 def main(arguments: list[str]) -> None:

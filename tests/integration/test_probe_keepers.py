@@ -22,13 +22,20 @@ def keepers(client: ProbeClient) -> set[int]:
 
 
 def with_settings(monkeypatch: pytest.MonkeyPatch, **settings: float) -> None:
-    """Have probe servers started with other constants."""
-    boot = "import sys; sys.path.append(sys.argv[1]); from aggregator.collect import probe_server; "
-    boot += "".join(f"probe_server.{name} = {value}; " for name, value in settings.items())
+    """Have probe servers started with other constants: module, two underscores, name."""
+    boot = "import sys; sys.path.append(sys.argv[1])\n"
+    boot += "from aggregator.collect import probe_server, probe_endings, probe_keeper\n"
+    for name, value in settings.items():
+        module, constant = name.split("__")
+        boot += f"probe_{module}._{constant} = {value}\n"
     monkeypatch.setattr(probe_link, "_BOOT", f"{boot}probe_server.main(sys.argv[2:])")
 
 
-def test_one_keeper_serves_many_runs_that_know_nothing_of_each_other() -> None:
+def test_one_keeper_serves_many_runs_that_know_nothing_of_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_settings(monkeypatch, keeper__EMPTIED=20.0)
+
     async def test(client: ProbeClient) -> None:
         for number in range(20):
             script = f"cat; ls -A; touch left; echo {number}; echo $AGGREGATOR_PROBE_ID >&2"
@@ -57,8 +64,9 @@ def test_one_keeper_serves_many_runs_that_know_nothing_of_each_other() -> None:
     ],
 )
 def test_the_next_probe_finds_a_clean_folder_whatever_was_done_to_it(
-    tmp_path: Path, spoil: str
+    tmp_path: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with_settings(monkeypatch, keeper__EMPTIED=20.0)
     (tmp_path / "precious").touch()
 
     async def test(client: ProbeClient) -> None:
@@ -135,7 +143,7 @@ def test_a_keeper_that_was_killed_while_it_waited_is_replaced() -> None:
 
 
 def test_a_keeper_that_hangs_costs_its_own_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_settings(monkeypatch, _MARGIN=1.0)
+    with_settings(monkeypatch, server__MARGIN=1.0)
     name = token()
 
     async def test(client: ProbeClient) -> None:
@@ -151,8 +159,105 @@ def test_a_keeper_that_hangs_costs_its_own_run_alone(monkeypatch: pytest.MonkeyP
     with_server(test)
 
 
+def scratch_of(client: ProbeClient) -> Path:
+    arguments = Path(f"/proc/{client.server_pid}/cmdline").read_bytes().split(b"\0")
+    return Path(os.fsdecode(arguments[-2]))
+
+
+def test_folders_deep_within_each_other_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_settings(monkeypatch, keeper__EMPTIED=20.0)
+    deep = "for n in $(seq 600); do mkdir d; touch f; cd d || exit 1; done; echo made"
+
+    async def test(client: ProbeClient) -> None:
+        for _ in range(2):
+            assert (await shell(client, deep)).stdout == b"made\n"
+        assert len(keepers(client)) == 1
+        [folder] = scratch_of(client).iterdir()
+        assert not list(folder.iterdir())
+
+    with_server(test)
+
+
+def test_much_that_is_left_delays_neither_its_result_nor_other_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_settings(monkeypatch, keeper__EMPTIED=0.0)
+
+    async def test(client: ProbeClient) -> None:
+        for _ in range(3):
+            assert (await shell(client, "seq 2000 | xargs touch; echo made")).stdout == b"made\n"
+            assert (await shell(client, "ls")).stdout == b""
+        await became(lambda: not [*scratch_of(client).glob("*/*")])
+
+    with_server(test)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes files that do not go")
+def test_what_cannot_be_deleted_is_not_the_next_probes(tmp_path: Path) -> None:
+    async def test(client: ProbeClient) -> None:
+        stuck = await shell(client, "pwd; touch a stays; chattr +i stays && echo held")
+        where, *held = stuck.stdout.decode().splitlines()
+        if not held:
+            pytest.skip("this file system has no immutable files")
+        try:
+            found = await shell(client, "pwd; ls -A")
+            assert found.stdout.decode().splitlines() != [where]
+            assert len(found.stdout.decode().splitlines()) == 1
+            assert not (Path(where) / "a").exists()
+        finally:
+            os.system(f"chattr -i {where}/stays")
+
+    with_server(test)
+
+
+def test_the_folder_of_a_keeper_that_was_killed_is_deleted() -> None:
+    async def test(client: ProbeClient) -> None:
+        run = asyncio.create_task(shell(client, "mkdir -p a/b; touch a/b/c; sleep 60"))
+        await became(lambda: list(scratch_of(client).glob("*/a/b/c")))
+        for keeper in keepers(client):
+            os.kill(keeper, signal.SIGKILL)
+        assert (await run).outcome == "lost"
+        await became(lambda: not list(scratch_of(client).iterdir()))
+        await became(lambda: not keepers(client))
+
+    with_server(test)
+
+
+def test_a_keeper_that_hangs_when_it_should_leave_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with_settings(monkeypatch, endings__PATIENCE=1.0)
+
+    async def test(client: ProbeClient) -> None:
+        run = asyncio.create_task(shell(client, "sleep 60"))
+        await became(lambda: keepers(client))
+        [keeper] = keepers(client)
+        os.kill(keeper, signal.SIGSTOP)
+        run.cancel()
+        await became(lambda: is_gone(keeper))
+        assert (await shell(client, "echo fine")).stdout == b"fine\n"
+
+    with_server(test)
+
+
+def test_a_keeper_that_dies_as_it_is_chosen_loses_no_run() -> None:
+    async def test(client: ProbeClient) -> None:
+        for _ in range(20):
+            assert (await shell(client, "echo fine")).stdout == b"fine\n"
+            [keeper] = keepers(client)
+            # The server wakes to the order and to the end of the keeper at the same time.
+            os.kill(client.server_pid, signal.SIGSTOP)
+            os.kill(keeper, signal.SIGKILL)
+            run = asyncio.create_task(shell(client, "echo fine"))
+            await asyncio.sleep(0.02)
+            os.kill(client.server_pid, signal.SIGCONT)
+            assert (await run).stdout == b"fine\n"
+
+    with_server(test)
+
+
 def test_keepers_without_work_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    with_settings(monkeypatch, _IDLE=0.5)
+    with_settings(monkeypatch, server__IDLE=0.5)
 
     async def test(client: ProbeClient) -> None:
         await asyncio.gather(*(shell(client, "sleep 0.2") for _ in range(8)))
