@@ -50,12 +50,14 @@ class ConfigBlock:
 class Collected:
     """What one collection brought: the children of AggregatorData, serialised and well-formed.
 
-    ``remember`` is merged into what ``Context.memory`` shows at the next collection; small texts
-    only.
+    Without ``content`` the entry keeps what it has, and sinks hear nothing. ``remember`` is merged
+    into what ``Context.memory`` shows at the next collection; small texts only. ``again`` says
+    after how many seconds the next turn is due, where that is not as the plan has it.
     """
 
-    content: tuple[bytes, ...]
+    content: tuple[bytes, ...] | None
     remember: Mapping[str, str] = field(default_factory=dict)
+    again: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,21 @@ class RunProbe(Protocol):
         """Standard output of the probe; CollectError when it failed in any way."""
 
 
+class Consumers(Protocol):
+    """Addresses of the service to which producers send notifications for the present entry.
+
+    What comes to one is handed to `AggregatorSource.receive`, in the order in which it came.
+    """
+
+    async def open(self) -> str:
+        """A new address, with a token that nobody can guess; it is stored when this returns."""
+
+    async def close(self, address: str) -> None:
+        """Take nothing more there. Safe twice."""
+
+
 class Context(Protocol):
-    """What the collector offers to a source while it works for one entry."""
+    """What is offered to a source while it works for one entry."""
 
     @property
     def member(self) -> MemberFacts:
@@ -109,6 +124,18 @@ class Context(Protocol):
         """The way to executables."""
 
     @property
+    def consumers(self) -> Consumers:
+        """The way by which notifications come."""
+
+    @property
+    def content(self) -> tuple[bytes, ...]:
+        """What the entry publishes now; known while a message is received, else empty."""
+
+    @property
+    def subscription_lifetime(self) -> float:
+        """How long a subscription is to be asked for, in seconds."""
+
+    @property
     def now(self) -> int:
         """The present instant by the store's clock, microseconds."""
 
@@ -118,7 +145,11 @@ class Context(Protocol):
 
 
 class AggregatorSource:
-    """Collects XML about members. Subclass it; only `check` and one of the two ways are needed."""
+    """Collects XML about members. Subclass it; only `check` and one of the two ways are needed.
+
+    A source that is pushed to is also asked to `collect`, at its plan's interval where it has one:
+    to look after what it set up, and bring nothing.
+    """
 
     def check(self, block: ConfigBlock, *, group: Group) -> Plan:
         """Read the block; raise ConfigError where it can't work. Pure: no I/O. Web worker."""
@@ -127,8 +158,8 @@ class AggregatorSource:
     async def establish(self, plan: Plan, *, context: Context) -> Mapping[str, str]:
         """Prepare the collection inside the Add (subscribe at a producer); what to remember.
 
-        Runs in the web worker, bounded in time, after the intent was stored. ConfigError refuses
-        the Add.
+        Runs in the web worker, bounded in time, after the intent was stored. ConfigError and
+        CollectError refuse the Add; `context` knows no entry yet.
         """
         return {}
 

@@ -31,23 +31,31 @@ class Caller:
 class Plan:
     """How a member is collected: what a source's check found, kept in the store as JSON.
 
-    ``interval`` is in milliseconds, 0 for sources that are not polled. ``data`` holds only what
-    JSON can say.
+    ``interval`` is in milliseconds, 0 for sources that are not polled; those may want to be asked
+    every ``upkeep`` milliseconds to look after what they set up. ``data`` holds only what JSON can
+    say.
     """
 
     source: str
     interval: int
     data: Mapping[str, object] = field(default_factory=dict)
+    upkeep: int = 0
+
+    @property
+    def turn(self) -> int:
+        """Milliseconds from one turn of the collector to the next, 0 where it has none."""
+        return self.interval or self.upkeep
 
     def dumps(self) -> str:
         """The plan as it is stored."""
-        return json.dumps({"source": self.source, "interval": self.interval, "data": self.data})
+        written = {"source": self.source, "interval": self.interval, "data": self.data}
+        return json.dumps({**written, "upkeep": self.upkeep} if self.upkeep else written)
 
     @staticmethod
     def loads(text: str) -> Plan:
         """The plan that `dumps` wrote."""
         found = json.loads(text)
-        return Plan(found["source"], found["interval"], found["data"])
+        return Plan(found["source"], found["interval"], found["data"], found.get("upkeep", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,9 @@ class Registration:
     fingerprint: str
     caller: Caller
     origin: str = ""
+    #: What establishing the collection had to remember, and whether there was that to establish.
+    memory: Mapping[str, str] = field(default_factory=dict)
+    established: bool = False
 
 
 @dataclass(frozen=True, slots=True)

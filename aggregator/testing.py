@@ -182,6 +182,24 @@ def member(
     return MemberFacts("Group", key, epr, f"{xml}</m:MemberEPR>".encode(), b"<c/>")
 
 
+class ScriptedConsumers:
+    """`aggregator.contract.Consumers` that keeps which addresses were opened and closed."""
+
+    def __init__(self, base: str = "http://127.0.0.1:9/consumer/") -> None:
+        self._base = base
+        self.opened: list[str] = []
+        self.closed: list[str] = []
+
+    async def open(self) -> str:
+        """The next address."""
+        self.opened.append(f"{self._base}{len(self.opened) + 1}")
+        return self.opened[-1]
+
+    async def close(self, address: str) -> None:
+        """Note the address."""
+        self.closed.append(address)
+
+
 @dataclass(slots=True)
 class StubContext:
     """`aggregator.contract.Context` and `SinkContext` made of what the test gives."""
@@ -192,6 +210,9 @@ class StubContext:
     run_probe: Any = no_probe
     tables: Any = None
     now: int = 0
+    consumers: Any = field(default_factory=ScriptedConsumers)
+    content: tuple[bytes, ...] = ()
+    subscription_lifetime: float = 600.0
 
     @property
     def log(self) -> LoggerAdapter[Any]:

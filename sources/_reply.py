@@ -28,16 +28,7 @@ class NotSpoken(CollectError):
 
 def read_content(reply: HttpReply, *, operation: str, dialect: Dialect) -> tuple[bytes, ...]:
     """The children of the response element; raises CollectError for any other answer."""
-    envelope = _read(reply)
-    body = envelope.body
-    if body.tag == clark(envelope.version.namespace, "Fault"):
-        raise _fault(body, dialect)
-    name = str(body.tag).rpartition("}")[2]
-    if name != f"{operation}Response":
-        raise CollectError(
-            f"the member answered {name[:100]} where {operation}Response is expected",
-            code="wrong-content",
-        )
+    body = read_response(reply, operation=operation, dialect=dialect)
     try:
         limit = max(_ROOM, 4 * len(reply.body))
         content = serialise_all(body.iterchildren(tag="*"), limit=limit)
@@ -48,6 +39,21 @@ def read_content(reply: HttpReply, *, operation: str, dialect: Dialect) -> tuple
     # An expression may yield a string, a number or a boolean, which no element holds.
     text = escape(text_of(body))
     return (f'<q:Result xmlns:q="{QUERY}">{text}</q:Result>'.encode(),)
+
+
+def read_response(reply: HttpReply, *, operation: str, dialect: Dialect) -> Element:
+    """The response element; raises CollectError for any other answer."""
+    envelope = _read(reply)
+    body = envelope.body
+    if body.tag == clark(envelope.version.namespace, "Fault"):
+        raise _fault(body, dialect)
+    name = str(body.tag).rpartition("}")[2]
+    if name != f"{operation}Response":
+        raise CollectError(
+            f"the member answered {name[:100]} where {operation}Response is expected",
+            code="wrong-content",
+        )
+    return body
 
 
 def _read(reply: HttpReply) -> Envelope:

@@ -20,16 +20,15 @@ from aggregator.wire.dialects import (
     spec_of,
 )
 from aggregator.wire.envelope import SOAP11, addressing_headers, write_envelope
-from aggregator.wire.epr import EndpointReference
-from aggregator.wire.namespaces import WSA_2005_08, XPATH_1, clark
-from aggregator.wire.parse import parse, serialise
+from aggregator.wire.epr import EndpointReference, as_header
+from aggregator.wire.namespaces import XPATH_1, clark
+from aggregator.wire.parse import serialise
 
 OPERATIONS = {
     operation.name: operation for operation in (GET_PROPERTY, GET_PROPERTIES, QUERY_PROPERTIES)
 }
 #: Stands where a request is cut into pieces; XML can't hold it.
 _CUT = "\0"
-_MARKED = clark(WSA_2005_08, "IsReferenceParameter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +65,9 @@ def write_request(plan: Plan, dialect: Dialect) -> tuple[bytes, dict[str, str]]:
 
 def _envelope(question: Question, member: EndpointReference, dialect: Dialect) -> bytes:
     headers = addressing_headers(dialect.wsa, To=member.address, Action=_CUT, MessageID=_CUT)
-    copied = (_reference(reference, dialect) for reference in member.references)
+    copied = (as_header(reference, dialect) for reference in member.references)
     body = _query(question, dialect) if question.expression else _names(question, dialect)
     return write_envelope(SOAP11, body, headers=headers + b"".join(copied))
-
-
-def _reference(reference: bytes, dialect: Dialect) -> bytes:
-    """A reference property or parameter as header (WS-Addressing 1.0, SOAP binding, 3.4)."""
-    if dialect.wsa != WSA_2005_08:
-        return reference
-    header = parse(reference)
-    header.set(_MARKED, "true")
-    return serialise(header)
 
 
 def _names(question: Question, dialect: Dialect) -> bytes:

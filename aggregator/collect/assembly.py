@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,19 +10,24 @@ from aggregator.collect import metrics
 from aggregator.collect.assignments import Assignments
 from aggregator.collect.collecting import Collecting
 from aggregator.collect.collector import Collector
+from aggregator.collect.consumers import StoreConsumers
 from aggregator.collect.context import Offered
 from aggregator.collect.delivering import Delivering
+from aggregator.collect.dispatch import Result
 from aggregator.collect.farewell import Farewell
 from aggregator.collect.following import Following
 from aggregator.collect.housekeeping import Housekeeping
 from aggregator.collect.keeping_time import KeepingTime
 from aggregator.collect.lease import Lease
+from aggregator.collect.receiving import Receiving
 from aggregator.collect.recording import GroupRecorder, Recording
+from aggregator.collect.releasing import Releasing
 from aggregator.config import Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.contract import Http, RunProbe
 from aggregator.errors import ConfigError
 from aggregator.registry.plugins import Plugins
+from aggregator.store.collection import Assignment
 from aggregator.store.engine import Store
 from aggregator.store.leases import take_shards
 
@@ -42,6 +47,8 @@ class Parts:
     housekeeping: Housekeeping
     keeping_time: KeepingTime
     following: Following
+    receiving: Receiving
+    releasing: Releasing
 
 
 def assemble(
@@ -58,40 +65,119 @@ def assemble(
 
     `holder` is the name under which the lease is held, `process` that of this process.
     """
-    collect = settings.collect
     recording = _recording(settings, store, holder)
     sinks = _sinks(settings, plugins, store)
     metrics.announce({source.name for source in plugins.sources.values()})
     recorders = {
         name: GroupRecorder(name, recording=recording, sinks=sinks[name]) for name in sinks
     }
-    lease = _lease(collect, recording)
-    following = Following(store, shards=collect.shards)
+    lease = _lease(settings.collect, recording)
     farewell = Farewell(plugins=plugins, sinks=sinks, recording=recording)
-    offered = Offered(http, run_probe, store.clock.now)
-    collecting = Collecting(
-        assignments=Assignments(offered, needs_farewell=farewell.is_needed),
+    offered = _offered(settings, recording, http, run_probe)
+    shared = _Shared(
+        settings=settings,
         plugins=plugins,
-        load=following.load,
+        recording=recording,
+        following=Following(store, shards=settings.collect.shards),
+        offered=offered,
+        assignments=Assignments(offered, needs_farewell=farewell.is_needed),
         epochs=lambda: lease.epochs,
         record=lambda result: recorders[result.context.assignment.group].put(result),
-        clock=store.clock.now,
-        most=collect.max_concurrent,
-        share=partial(_share, settings, offered.probing),
-        limit=max(collect.timeout, settings.probes.timeout) + _MARGIN,
     )
-    collector = Collector(
-        following=following,
-        collecting=collecting,
-        farewell=farewell,
-        groups=settings.groups,
-        epochs=lambda: lease.epochs,
-    )
+    collecting = _collecting(shared)
+    collector = _collector(shared, collecting, farewell)
     lease.on_change = collector.lease_changed
     housekeeping = _housekeeping(settings, recording, lease, process)
-    keeping = _keeping_time(recording, lease, housekeeping)
     return Parts(
-        lease, collector, collecting, recorders, recording, housekeeping, keeping, following
+        lease=lease,
+        collector=collector,
+        collecting=collecting,
+        recorders=recorders,
+        recording=recording,
+        housekeeping=housekeeping,
+        keeping_time=_keeping_time(recording, lease, housekeeping),
+        following=shared.following,
+        receiving=_receiving(shared, again=collecting.again),
+        releasing=_releasing(shared),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What several parts work with."""
+
+    settings: Settings
+    plugins: Plugins
+    recording: Recording
+    following: Following
+    offered: Offered
+    assignments: Assignments
+    epochs: Callable[[], Mapping[int, int]]
+    record: Callable[[Result], None]
+
+
+def _collector(shared: _Shared, collecting: Collecting, farewell: Farewell) -> Collector:
+    return Collector(
+        following=shared.following,
+        collecting=collecting,
+        farewell=farewell,
+        groups=shared.settings.groups,
+        epochs=shared.epochs,
+    )
+
+
+def _collecting(shared: _Shared) -> Collecting:
+    settings = shared.settings
+    return Collecting(
+        assignments=shared.assignments,
+        plugins=shared.plugins,
+        load=shared.following.load,
+        epochs=shared.epochs,
+        record=shared.record,
+        clock=shared.offered.clock,
+        most=settings.collect.max_concurrent,
+        share=partial(_share, settings, shared.offered.probing),
+        limit=max(settings.collect.timeout, settings.probes.timeout) + _MARGIN,
+    )
+
+
+def _receiving(shared: _Shared, *, again: Callable[[int, float], None]) -> Receiving:
+    return Receiving(
+        following=shared.following,
+        assignments=shared.assignments,
+        plugins=shared.plugins,
+        epochs=shared.epochs,
+        record=shared.record,
+        again=again,
+        clock=shared.offered.clock,
+        shards=shared.settings.collect.shards,
+    )
+
+
+def _releasing(shared: _Shared) -> Releasing:
+    return Releasing(
+        following=shared.following,
+        recording=shared.recording,
+        plugins=shared.plugins,
+        offered=shared.offered,
+        epochs=shared.epochs,
+        shards=shared.settings.collect.shards,
+        lifetime=shared.settings.notifications.subscription_lifetime,
+    )
+
+
+def _offered(settings: Settings, recording: Recording, http: Http, run_probe: RunProbe) -> Offered:
+    url = settings.server.public_url.rstrip("/")
+
+    def consumers(assignment: Assignment) -> StoreConsumers:
+        return StoreConsumers(recording.write, url, assignment.group_id, assignment.id)
+
+    return Offered(
+        http,
+        run_probe,
+        recording.store.clock.now,
+        consumers=consumers,
+        subscription_lifetime=settings.notifications.subscription_lifetime,
     )
 
 

@@ -61,7 +61,7 @@ class Collecting:
 
     def take_up(self, assignment: Assignment) -> None:
         """Collect an entry from now on: at once when it never was, else at its own offset."""
-        if assignment.id in self._schedule or not assignment.plan.interval:
+        if assignment.id in self._schedule or not assignment.plan.turn:
             return
         self._assignments.put(assignment)
         self._schedule.add(
@@ -70,10 +70,15 @@ class Collecting:
             group=assignment.group,
             source=assignment.plan.source,
             shard=assignment.shard,
-            interval=assignment.plan.interval,
+            interval=assignment.plan.turn,
             instant=self._clock(),
             at_once=assignment.last_attempt is None,
         )
+        self._arm()
+
+    def again(self, entry: int, seconds: float) -> None:
+        """Let the next turn of an entry come after so many seconds."""
+        self._schedule.again(entry, seconds)
         self._arm()
 
     def let_go(self, entry: int) -> EntryContext | None:
@@ -177,6 +182,8 @@ class Collecting:
         self._turns.done(run.lane)
         if result.collected is not None:
             context = result.context
+            if result.collected.again is not None:
+                self.again(context.assignment.id, result.collected.again)
             if context.last_success is not None:
                 age = (self._clock() - context.last_success) / MICROSECONDS
                 metrics.DATA_AGE.observe(max(0.0, age))

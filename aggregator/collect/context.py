@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any
 
-from aggregator.contract import Http, RunProbe, SinkTables
+from aggregator.contract import Consumers, Http, RunProbe, SinkTables
+from aggregator.errors import CollectError
 from aggregator.model import MemberFacts
 from aggregator.store.collection import Assignment
 from aggregator.wire.epr import read_epr
@@ -24,18 +25,22 @@ class Offered:
     """What is the same for every entry: the ways to members and executables, the store's clock.
 
     ``probing`` gathers the names of the sources that have asked for the way to executables.
+    ``consumers`` makes the way by which notifications for an entry come, ``subscription_lifetime``
+    is in seconds.
     """
 
     http: Http
     run_probe: RunProbe
     clock: Callable[[], int]
     probing: set[str] = field(default_factory=set)
+    consumers: Callable[[Assignment], Consumers] | None = None
+    subscription_lifetime: float = 600.0
 
 
 class EntryContext:
     """`aggregator.contract.Context` of one entry, kept between its collections."""
 
-    __slots__ = ("_facts", "_offered", "assignment", "gone", "last_success", "memory")
+    __slots__ = ("_facts", "_offered", "assignment", "content", "gone", "last_success", "memory")
 
     def __init__(self, assignment: Assignment, *, offered: Offered) -> None:
         self.assignment = assignment
@@ -43,6 +48,8 @@ class EntryContext:
         self.last_success = assignment.last_success
         #: Whether sinks are told to forget the entry: what is still collected is for nobody.
         self.gone = False
+        #: What is published, while a message is received.
+        self.content: tuple[bytes, ...] = ()
         self._offered = offered
         self._facts: MemberFacts | None = None
 
@@ -70,6 +77,18 @@ class EntryContext:
         """The way to executables."""
         self._offered.probing.add(self.assignment.plan.source)
         return self._offered.run_probe
+
+    @property
+    def consumers(self) -> Consumers:
+        """The way by which notifications come."""
+        if self._offered.consumers is None:
+            raise CollectError("notifications do not come here", code="no-consumer")
+        return self._offered.consumers(self.assignment)
+
+    @property
+    def subscription_lifetime(self) -> float:
+        """How long a subscription is to be asked for, in seconds."""
+        return self._offered.subscription_lifetime
 
     @property
     def now(self) -> int:

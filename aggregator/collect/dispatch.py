@@ -34,6 +34,13 @@ class Result:
     collected: Collected | None
     error: tuple[str, str] | None
     skipped: int
+    #: What of the inbox it was made of.
+    messages: tuple[int, ...] = ()
+
+    @property
+    def brings(self) -> bool:
+        """Whether there is content for the sinks."""
+        return self.collected is not None and self.collected.content is not None
 
 
 @dataclass(slots=True, eq=False)
@@ -149,7 +156,9 @@ class Dispatcher:
         scheduled.busy = False
         scheduled.trouble = error[0] if error else ""
         skipped, scheduled.skipped = scheduled.skipped, 0
-        result = Result(run.context, run.attempt, run.epoch, collected, error, skipped)
+        # Where messages are received meanwhile, what is told last is the latest.
+        attempt = run.attempt if run.context.assignment.plan.interval else self._clock()
+        result = Result(run.context, attempt, run.epoch, collected, error, skipped)
         self._on_result(run, result)
 
 
@@ -173,10 +182,15 @@ async def _collected(run: Run, source: SourceType | None) -> Collected:
         name = run.scheduled.source
         raise CollectError(f"the source {name} is not installed here", code="no-source")
     collected = await source.source.collect(run.context.assignment.plan, context=run.context)
+    return checked(collected, source)
+
+
+def checked(collected: object, source: SourceType) -> Collected:
+    """What a source brought; raises TypeError or MalformedRequest for what is not to be used."""
     if not isinstance(collected, Collected):
         raise TypeError(f"expected a Collected, not {type(collected).__name__}")
     if collected.remember and not all(isinstance(v, str) for v in collected.remember.values()):
         raise TypeError("expected only texts to remember")
-    if not is_shipped(source.source):
+    if collected.content is not None and not is_shipped(source.source):
         check_content(collected.content)
     return collected

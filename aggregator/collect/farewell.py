@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from aggregator.collect.context import EntryContext
 from aggregator.collect.delivering import Delivering
 from aggregator.collect.recording import Recording
-from aggregator.contract import AggregatorSink, AggregatorSource
+from aggregator.contract import AggregatorSink, AggregatorSource, SourceType
 from aggregator.errors import AggregatorException
+from aggregator.registry.establish import is_established
 from aggregator.registry.plugins import Plugins
 from aggregator.store.collection import Assignment
 
@@ -32,19 +33,25 @@ class Farewell:
 
     def is_needed(self, assignment: Assignment) -> bool:
         """Whether the entry's source or one of its group's sinks wants to know of its end."""
-        source = self._plugins.source(assignment.plan.source)
-        if source is not None and type(source.source).release is not AggregatorSource.release:
+        if self._undone_here(assignment) is not None:
             return True
         return any(
             type(sink.sink.sink).forget is not AggregatorSink.forget
             for sink in self._sinks.get(assignment.group, ())
         )
 
+    def _undone_here(self, assignment: Assignment) -> SourceType | None:
+        """The source that wants to be told; what was established is undone by `Releasing`."""
+        source = self._plugins.source(assignment.plan.source)
+        if source is None or is_established(source):
+            return None
+        return source if type(source.source).release is not AggregatorSource.release else None
+
     async def say(self, context: EntryContext) -> None:
         """Tell the source, then the sinks; results that are under way come to none of them."""
         context.gone = True
         assigned = context.assignment
-        source = self._plugins.source(assigned.plan.source)
+        source = self._undone_here(assigned)
         if source is not None:
             try:
                 await source.source.release(assigned.plan, context=context)

@@ -46,23 +46,24 @@ class Following:
 
     async def begin(self) -> None:
         """Remember where the changes stand; pages read from now on hold what came before."""
-        self._seen = await self._ask(sequences)
+        self._seen = await self.ask(sequences)
 
     async def page(self, held: Collection[int], *, after: int) -> list[Assignment]:
         """The next assignments of these shards, by id; none when all were read."""
-        return await self._ask(
+        return await self.ask(
             partial(load_assignments, shards=held, after_id=after, limit=_PAGE, of=self._shards)
         )
 
     async def load(self, entries: Collection[int]) -> list[Assignment]:
         """The assignments of these entries; left out are those that are gone."""
-        return await self._ask(partial(self._load, entries=entries))
+        return await self.ask(partial(self._load, entries=entries))
 
     async def news(self) -> News | None:
         """What changed since the last call or `begin`; None where everything must be read anew."""
-        return await self._ask(self._news)
+        return await self.ask(self._news)
 
-    async def _ask(self, question: Callable[[Any], T]) -> T:
+    async def ask(self, question: Callable[[Any], T]) -> T:
+        """What a question to the store brings; questions are asked one after the other."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._store.query, question)
 

@@ -15,6 +15,7 @@ from aggregator.collect.recording import Recording
 from aggregator.collect.schedule import MICROSECONDS
 from aggregator.errors import StoreUnavailable
 from aggregator.store.collection import prune_changes
+from aggregator.store.consumers import close_orphans
 from aggregator.store.entries import Removed, oldest_expired, remove_expired
 from aggregator.store.processes import heartbeat
 from aggregator.store.write import Write
@@ -90,6 +91,8 @@ class Housekeeping:
     async def prune(self) -> None:
         """Drop changes that every reader has seen long ago, a batch at a time."""
         kept = int(self._changes_kept * MICROSECONDS)
+
+        await self._recording.write(close_orphans)
 
         def unit(write: Write) -> int:
             return prune_changes(write, write.now - kept, limit=_CHANGES)

@@ -152,6 +152,7 @@ class _Role:
         await parts.lease.renew()
         parts.housekeeping.start()
         working = [parts.lease.keep(), parts.collector.follow(), parts.keeping_time.look_on()]
+        working += [parts.receiving.receive(), parts.releasing.release()]
         working += [recorder.run() for recorder in parts.recorders.values()]
         tasks = [asyncio.create_task(work) for work in working]
         ready()

@@ -20,6 +20,12 @@ COLLECTIONS = Counter(
     "Collections that ended, by source and outcome: success, or the code of the error.",
     ("source", "outcome"),
 )
+RECEIVED = Counter(
+    "aggregator_messages_received",
+    "Notifications that were taken from the inbox, by source and outcome: success, or the code of"
+    " the error.",
+    ("source", "outcome"),
+)
 DURATION = Histogram(
     "aggregator_collection_duration_seconds",
     "Time that one collection took, from its start until the data or the error was there.",

@@ -115,13 +115,13 @@ class GroupRecorder:
         for sink in self._others:
             async with sink.turn:
                 await self._deliver_also(
-                    sink, [one for one in batch if one.collected and not one.context.gone]
+                    sink, [one for one in batch if one.brings and not one.context.gone]
                 )
 
     async def _deliver_first(self, batch: Sequence[Result]) -> None:
         """Let the first sink take the results, and record what it publishes."""
-        collected = [result for result in batch if result.collected is not None]
-        portions = [Portion([result]) for result in batch if result.collected is None]
+        collected = [result for result in batch if result.brings]
+        portions = [Portion([result]) for result in batch if not result.brings]
         if collected:
             portions += await self._first.deliver(collected)
         spoilt = await self._recording.write(partial(self._store, portions=portions))
@@ -201,4 +201,5 @@ def _outcome(result: Result, answer: Answer, error: DeliverError | None) -> Outc
         error=failed,
         remember=collected.remember if collected is not None else None,
         skipped=result.skipped,
+        messages=result.messages,
     )

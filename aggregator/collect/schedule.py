@@ -36,6 +36,8 @@ class Scheduled:
     gone: bool = False
     skipped: int = 0
     deadline: float = 0.0
+    #: That of the entry's place in the heap; others are leftovers.
+    number: int = -1
 
     @property
     def slow(self) -> bool:
@@ -107,6 +109,14 @@ class Schedule:
             self._push_following(scheduled, now)
         return scheduled
 
+    def again(self, entry: int, seconds: float) -> None:
+        """Let the entry's next turn come after so many seconds, and then as usual."""
+        scheduled = self._entries.get(entry)
+        if scheduled is not None:
+            deadline = self._clock() + max(0.0, seconds)
+            scheduled.following = deadline + scheduled.interval
+            self._push(deadline, scheduled)
+
     def remove(self, entry: int) -> Scheduled | None:
         """Take an entry out; None where it was not in."""
         scheduled = self._entries.pop(entry, None)
@@ -124,7 +134,7 @@ class Schedule:
 
     def next_deadline(self) -> float | None:
         """When the next entry is due, None where there is none."""
-        while self._heap and self._heap[0][2].gone:
+        while self._heap and not _counts(self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
@@ -137,8 +147,9 @@ class Schedule:
         now = self._clock()
         found = []
         while self._heap and self._heap[0][0] <= now:
-            deadline, _, scheduled = heapq.heappop(self._heap)
-            if scheduled.gone:
+            item = heapq.heappop(self._heap)
+            deadline, _, scheduled = item
+            if not _counts(item):
                 continue
             passed = self._push_following(scheduled, now)
             if scheduled.busy:
@@ -162,12 +173,18 @@ class Schedule:
         return passed
 
     def _push(self, deadline: float, scheduled: Scheduled) -> None:
-        heapq.heappush(self._heap, (deadline, next(self._numbers), scheduled))
+        scheduled.number = next(self._numbers)
+        heapq.heappush(self._heap, (deadline, scheduled.number, scheduled))
 
     def _tidy(self) -> None:
         if len(self._heap) > 2 * len(self._entries) + _LEFTOVERS:
-            self._heap = [item for item in self._heap if not item[2].gone]
+            self._heap = [item for item in self._heap if _counts(item)]
             heapq.heapify(self._heap)
+
+
+def _counts(item: tuple[float, int, Scheduled]) -> bool:
+    """Whether something in the heap is an entry's next deadline."""
+    return not item[2].gone and item[1] == item[2].number
 
 
 def stable_offset(key: str, interval: int) -> int:

@@ -102,6 +102,7 @@ _TITLES = {
     "query": "limits of XPath queries",
     "collect": "polling",
     "probes": "executables that collect",
+    "notifications": "subscriptions and notifications",
     "log": "logging",
     "groups.NAME": "service groups",
 }

@@ -10,6 +10,7 @@ from aggregator.config.collection import CollectSettings, ProbeSettings
 from aggregator.config.groups import GroupSettings, default_groups
 from aggregator.config.kinds import choice
 from aggregator.config.names import variable_name
+from aggregator.config.notifications import NotificationSettings
 from aggregator.config.server import ServerSettings
 from aggregator.config.setting import Setting, setting, settings_of
 from aggregator.config.storage import QuerySettings, StoreSettings
@@ -40,6 +41,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "query": QuerySettings,
     "collect": CollectSettings,
     "probes": ProbeSettings,
+    "notifications": NotificationSettings,
     "log": LogSettings,
 }
 
@@ -78,6 +80,7 @@ class Settings:
     query: QuerySettings = field(default_factory=QuerySettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
     probes: ProbeSettings = field(default_factory=ProbeSettings)
+    notifications: NotificationSettings = field(default_factory=NotificationSettings)
     log: LogSettings = field(default_factory=LogSettings)
     groups: Mapping[str, GroupSettings] = field(default_factory=default_groups)
 

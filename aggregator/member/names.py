@@ -27,6 +27,8 @@ OWN = frozenset({PRODUCERS, SERVICE_META_DATA}) | frozenset(
 
 SERVICE = "HostService"
 SERVICE_PATH = f"/wsrf/services/{SERVICE}"
+#: The subscription manager's; the key of a subscription follows.
+MANAGER_PATH = "/wsrf/services/SubscriptionManagerService"
 
 #: Properties of GLUECERPType (GLUE 1.1, ce.xsd): their producers' elements are merged into one.
 MERGED = frozenset({clark(GLUE, "GLUECE"), clark(GLUE, "GLUECESummary")})

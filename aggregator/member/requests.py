@@ -5,7 +5,7 @@ Collectors send the same bytes on every tick, so that most requests are not pars
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from functools import lru_cache
 
@@ -19,6 +19,7 @@ from aggregator.errors import (
     UnknownOperation,
     UnknownQueryDialect,
 )
+from aggregator.member.asked import MANAGER, PRODUCER, Asked, read_asked
 from aggregator.member.names import SERVICE
 from aggregator.wire.dialects import (
     BY_BODY,
@@ -49,9 +50,10 @@ from aggregator.wire.xpath import check_expression
 
 # The draft has no GetResourcePropertyDocument; the member answers it in the draft's namespace too.
 _BY_BODY = {**BY_BODY, clark(GT4.rp, GET_DOCUMENT.name): (GET_DOCUMENT, GT4)}
-_OFFERED = (GET_PROPERTY, GET_PROPERTIES, QUERY_PROPERTIES, GET_DOCUMENT)
+_OFFERED = (GET_PROPERTY, GET_PROPERTIES, QUERY_PROPERTIES, GET_DOCUMENT, *PRODUCER)
 
 NO_ADDRESSING = Addressing()
+NOTHING_ASKED = Asked()
 #: Requests up to this many bytes are remembered.
 _REMEMBERED_BYTES = 16 * 1024
 _REMEMBERED = 512
@@ -80,6 +82,7 @@ class Request:
     addressing: Addressing = NO_ADDRESSING
     names: tuple[str, ...] = ()
     query: Query | None = None
+    asked: Asked = NOTHING_ASKED
     error: RequestError | None = None
 
 
@@ -168,12 +171,15 @@ def _read_operation(request: Request, body: Element) -> Request:
         names = _property_names(body)
     elif operation is QUERY_PROPERTIES:
         query = _query(body)
+    elif operation in PRODUCER or operation in MANAGER:
+        assert operation is not None
+        return replace(request, asked=read_asked(operation, body, dialect=request.dialect))
     elif operation is not GET_DOCUMENT:
         raise UnknownOperation(
             f"{SERVICE} does not offer {str(body.tag)[:200]}; it offers "
             f"{', '.join(offered.name for offered in _OFFERED)}"
         )
-    return Request(request.version, request.dialect, operation, request.addressing, names, query)
+    return replace(request, names=names, query=query)
 
 
 def _property_name(element: Element) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from xml.sax.saxutils import escape
 
 from aggregator.member.health import producers_xml
@@ -44,6 +44,8 @@ class Resource:
         for dialect in FAMILIES:
             self._fixed |= _lifetime(dialect)
         self._told: Cut | None = None
+        #: Told the name of each property whose value has become another.
+        self.on_change: Callable[[str], None] = lambda name: None
 
     def deliver(self, producer: int, pieces: tuple[Piece, ...]) -> None:
         """Replace what the producer of this number gave before."""
@@ -55,8 +57,11 @@ class Resource:
             if settings.name == name
             for piece in given
         )
+        before = self._values[name]
         self._values[name] = tuple((element,) for element in compose(name, together))
         self.version += 1
+        if self._values[name] != before:
+            self.on_change(name)
 
     def set_health(self, producer: int, health: Health) -> None:
         """Replace what is told of how the producer does."""

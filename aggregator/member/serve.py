@@ -11,18 +11,24 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from aggregator.collect.http import HttpClient
 from aggregator.collect.probe_client import ProbeClient
+from aggregator.config.collection import CollectSettings
 from aggregator.errors import AggregatorException
 from aggregator.member.application import MemberApplication
 from aggregator.member.evaluator import Evaluator
 from aggregator.member.http_server import HttpServer, bind
-from aggregator.member.names import SERVICE_PATH
+from aggregator.member.names import MANAGER_PATH, SERVICE_PATH
 from aggregator.member.pages import Pages
 from aggregator.member.producers import Producer
+from aggregator.member.producing import Producer as NotificationProducer
 from aggregator.member.resource import Resource
 from aggregator.member.service import HostService
 from aggregator.member.settings import MemberSettings
+from aggregator.member.subscription_manager import SubscriptionManager
+from aggregator.member.subscriptions import Subscriptions
 from aggregator.member.upkeep import Upkeep
+from aggregator.notify.filters import Filters
 from aggregator.registry.this_host import is_anywhere, url_of
 
 logger = logging.getLogger(__name__)
@@ -30,6 +36,8 @@ logger = logging.getLogger(__name__)
 #: The first requests wait so long for the first values.
 _FIRST_ROUND = 3.0
 _LAST_REPLIES = 4.0
+#: A consumer may take so long to take a notification.
+_NOTIFY_PATIENCE = 10.0
 _NO_PUBLIC_URL = (
     "listening on %s without a public URL: %s is made of this host's name; set public_url to the "
     "address under which clients reach the member"
@@ -83,14 +91,32 @@ async def _application(
     producers = [Producer(one, probes=probes, transformer=evaluator) for one in settings.producers]
     upkeep = Upkeep(resource, producers, now=_now)
     tasks = upkeep.start()
+    base = public_url.rstrip("/")
+    http = HttpClient(CollectSettings(timeout=_NOTIFY_PATIENCE))
+    filters = Filters()
+    subscriptions = Subscriptions(
+        address=base + SERVICE_PATH, manager=base + MANAGER_PATH, http=http, now=_now
+    )
+    notifying = NotificationProducer(resource, subscriptions, filters=filters, now=_now)
+    resource.on_change = notifying.publish
+    tasks.append(asyncio.create_task(subscriptions.sweep()))
     try:
         await upkeep.first_round(within=_FIRST_ROUND)
-        service = HostService(resource, evaluator=evaluator, now=_now)
+        service = HostService(
+            resource,
+            evaluator=evaluator,
+            producer=notifying,
+            manager=SubscriptionManager(subscriptions, now=_now),
+            now=_now,
+        )
         yield MemberApplication(service, Pages(public_url), max_body=settings.max_body)
     finally:
         for task in tasks:
             task.cancel()
+        subscriptions.close()
         await asyncio.gather(*tasks, return_exceptions=True)
+        http.close()
+        filters.close()
         await probes.close()
         evaluator.close()
 

@@ -9,10 +9,18 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from aggregator.errors import InvalidPropertyName, RequestError
+from aggregator.errors import (
+    InvalidPropertyName,
+    RequestError,
+    ResourceUnknown,
+    UnknownOperation,
+)
+from aggregator.member.asked import MANAGER, PRODUCER
 from aggregator.member.evaluator import Evaluator
+from aggregator.member.producing import Producer
 from aggregator.member.requests import Query, Request
 from aggregator.member.resource import Cut, Resource, join_cuts
+from aggregator.member.subscription_manager import SubscriptionManager
 from aggregator.view.whole import is_whole_document
 from aggregator.wire.dialects import GET_DOCUMENT, QUERY_PROPERTIES, Dialect, Operation
 from aggregator.wire.envelope import reply_headers, write_envelope
@@ -38,8 +46,18 @@ class Reply:
 class HostService:
     """Answers requests about one resource; replies are prepared until something changes."""
 
-    def __init__(self, resource: Resource, *, evaluator: Evaluator, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        *,
+        evaluator: Evaluator,
+        producer: Producer,
+        manager: SubscriptionManager,
+        now: Callable[[], int],
+    ) -> None:
         self._resource = resource
+        self._producer = producer
+        self._manager = manager
         self._evaluator = evaluator
         self._now = now
         self._prepared: dict[tuple[object, ...], Cut] = {}
@@ -53,10 +71,38 @@ class HostService:
         if request.query is not None and not is_whole_document(request.query.expression):
             return self._query(request, request.query, client)
         try:
+            if request.operation in PRODUCER:
+                return self._reply(request, self._produce(request))
+            if request.operation in MANAGER:
+                raise ResourceUnknown("this is no subscription; its reference tells where it is")
             cut = self._cut(request)
         except RequestError as error:
             return self._fault(request, error)
         return self._reply(request, format_datetime(self._now()).encode().join(cut))
+
+    def _produce(self, request: Request) -> bytes:
+        asked, dialect = request.asked, request.dialect
+        if asked.subscribe is not None:
+            return self._producer.subscribe(asked.subscribe, dialect=dialect)
+        assert asked.topic is not None
+        message = self._producer.current_message(asked.topic, dialect=dialect)
+        head = f'<n:GetCurrentMessageResponse xmlns:n="{dialect.nt}">'.encode()
+        return head + message + b"</n:GetCurrentMessageResponse>"
+
+    def manage(self, request: Request, *, key: str) -> Reply:
+        """The reply of the subscription manager about the subscription of a key."""
+        operation = request.operation
+        try:
+            if request.error is not None:
+                raise request.error
+            if operation is None or operation not in MANAGER:
+                told = ", ".join(one.name for one in MANAGER)
+                raise UnknownOperation(f"the subscription manager offers {told}")
+            asked, dialect = request.asked, request.dialect
+            body = self._manager.answer(operation, asked, key=key, dialect=dialect)
+        except RequestError as error:
+            return self._fault(request, error)
+        return self._reply(request, body)
 
     def _cut(self, request: Request) -> Cut:
         """The Body's child, prepared for all requests that ask the same."""

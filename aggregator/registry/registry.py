@@ -9,6 +9,7 @@ from aggregator.config import GroupSettings, Settings
 from aggregator.contract import Group
 from aggregator.errors import ResourceUnknown
 from aggregator.registry.counting import RegistrationCounter
+from aggregator.registry.establish import Establishing
 from aggregator.registry.own_address import Host
 from aggregator.registry.plugins import Plugins
 from aggregator.store.engine import Store
@@ -46,6 +47,7 @@ class Registry:
     process: str
     counter: RegistrationCounter
     here: frozenset[Host]
+    establishing: Establishing
 
     def group(self, name: str) -> ServiceGroup:
         """The group of that name; raises ResourceUnknown."""

@@ -147,7 +147,7 @@ class Exchanges:
         if connection.said_all or self._is_ending() or not self._config.keepalive:
             response.force_close()
         pieces = self._application(environ, response.start_response)
-        if isinstance(pieces, Later):
+        while isinstance(pieces, Later):
             yield pieces if isinstance(pieces, Pending) else True
             environ[AT_ONCE] = False
             pieces = pieces.answer()

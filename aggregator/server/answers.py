@@ -23,7 +23,9 @@ class Answer:
 
 
 def answer_with_reply(request: Request, reply: Reply) -> Answer:
-    """The answer that holds a reply."""
+    """The answer that holds a reply; to a message that wants none, an empty one."""
+    if request.operation.one_way:
+        return Answer(202, reply.headers, (), 0)
     action = request.dialect.action(request.operation, reply=True)
     headers = reply_headers(request.envelope.addressing, action)
     head = envelope_head(request.envelope.version, headers=headers)

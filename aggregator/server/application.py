@@ -24,6 +24,7 @@ from aggregator.registry.presence import announce
 from aggregator.registry.registry import Registry, ServiceGroup
 from aggregator.registry.this_host import own_hosts
 from aggregator.server.counts import Counts
+from aggregator.server.establishing import EstablishingLoop
 from aggregator.server.routes import SERVICES
 from aggregator.server.site import Site
 from aggregator.server.wsgi import WsgiService
@@ -71,6 +72,7 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
         process=process,
         counter=RegistrationCounter(store, process=process),
         here=own_hosts(settings.server.host, public_url=public_url),
+        establishing=EstablishingLoop(settings, store, public_url=public_url),
     )
     queries = QueryClient(
         query_socket,

@@ -40,7 +40,7 @@ def dispatch(envelope: Envelope, soap_action: str) -> tuple[Operation, Dialect]:
 def _what_there_is(name: str) -> str:
     """The operations that can be meant: those of the dialect whose namespace the name is in."""
     namespace, _, local = name[1:].partition("}")
-    spoken = next((one for one in FAMILIES if namespace in (one.sg, one.rp, one.rl)), None)
+    spoken = next((one for one in FAMILIES if namespace in (one.sg, one.rp, one.rl, one.nt)), None)
     if spoken is None:
         return (
             f"here; there are {', '.join(_LOCAL_NAMES)} in the namespaces of {OASIS.sg} and its "

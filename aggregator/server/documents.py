@@ -39,7 +39,7 @@ def get_document(site: Site, path: str, query: str) -> Document:
         found = schema(path.removeprefix(_SCHEMAS))
         return _not_found(path) if found is None else Document(200, _XML, found)
     target = parse_target(path, site.registry.groups)
-    if target is None:
+    if target is None or target.kind == "consumer":
         return _not_found(path)
     if target.key and not _is_there(site, target):
         return Document(404, _HTML, pages.no_entry_page(site, target))
@@ -66,7 +66,7 @@ def _wsdl(site: Site, target: Target, dialect: str) -> Document:
         return Document(404, "text/plain; charset=utf-8", text.encode())
     suffix = "Entry" if target.kind == "entry" else ""
     document = wsdl(
-        target.kind,
+        "entry" if target.kind == "entry" else "group",
         "gt4" if dialect == "gt4" else "oasis",
         address=f"{site.public_url}{SERVICES}{target.group}{suffix}",
         schemas=f"{site.public_url}/schemas",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aggregator.errors import ResourceUnknown, StoreUnavailable, TerminationTimeRejected
 from aggregator.registry import lifetime
-from aggregator.registry.lifetime import Granted, Renewal, unknown_entry
+from aggregator.registry.lifetime import Renewal, unknown_entry
 from aggregator.registry.registry import ServiceGroup
 from aggregator.server import reads
 from aggregator.server.properties import Scene
@@ -14,7 +14,8 @@ from aggregator.store.writing import Writing
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import FAMILIES
 from aggregator.wire.parse import text_of
-from aggregator.wire.times import format_datetime, parse_datetime, parse_duration
+from aggregator.wire.subscription_replies import termination_response
+from aggregator.wire.times import parse_datetime, parse_duration
 
 #: Where the parts of SetTerminationTime may be; some clients don't qualify them.
 _NAMESPACES = frozenset({"", *(dialect.rl for dialect in FAMILIES)})
@@ -80,19 +81,11 @@ def set_termination_time(site: Site, request: Request) -> Writing[Reply]:
     group = site.registry.group(request.target.group)
     renewal = Renewal(_key(request, group), _requested(site, request))
     granted = yield from lifetime.set_termination_time(group, renewal)
-    return reply(_time_response(request, granted))
-
-
-def _time_response(request: Request, granted: Granted) -> bytes:
-    new = ' xsi:nil="true"/>'
-    if granted.termination is not None:
-        new = f">{format_datetime(granted.termination)}</rl:NewTerminationTime>"
-    return (
-        f'<rl:SetTerminationTimeResponse xmlns:rl="{request.dialect.rl}" xmlns:xsi="{ns.XSI}">'
-        f"<rl:NewTerminationTime{new}"
-        f"<rl:CurrentTime>{format_datetime(granted.now)}</rl:CurrentTime>"
-        "</rl:SetTerminationTimeResponse>"
-    ).encode()
+    return reply(
+        termination_response(
+            dialect=request.dialect, now=granted.now, termination=granted.termination
+        )
+    )
 
 
 def _requested(site: Site, request: Request) -> int | None:

@@ -33,6 +33,13 @@ ADDS = Counter("aggregator_adds", "Adds by group and outcome.", ("group", "outco
 RENEWALS = Counter(
     "aggregator_renewals", "SetTerminationTime calls by group and outcome.", ("group", "outcome")
 )
+NOTIFICATIONS = Counter(
+    "aggregator_notifications_received",
+    "Notifications that came to addresses of our subscriptions, by outcome: taken; or refused as "
+    "unknown (no such subscription), producer (not the member's host), full (too many wait), "
+    "large, unreadable.",
+    ("outcome",),
+)
 ENDED = Counter(
     "aggregator_connections_ended",
     "Connections that were ended because of a limit: a time (handshake, header, body, reply), or "

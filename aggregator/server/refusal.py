@@ -26,6 +26,8 @@ class Heard:
     envelope: Envelope | None = None
     operation: Operation | None = None
     dialect: Dialect | None = None
+    #: Whether it came to an address for notifications.
+    notified: bool = False
 
 
 @dataclass(frozen=True, slots=True)

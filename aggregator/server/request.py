@@ -18,9 +18,12 @@ SIZE_KEY = "aggregator.size"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The addressed resource: a group, or an entry of it (`key` as far as the path names it)."""
+    """The addressed resource: a group, or an entry of it (`key` as far as the path names it).
 
-    kind: Literal["group", "entry"]
+    That of a consumer is one of our own subscriptions; `key` is its token, and there is no group.
+    """
+
+    kind: Literal["group", "entry", "consumer"]
     group: str
     key: str = ""
 

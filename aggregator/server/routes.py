@@ -8,9 +8,11 @@ from typing import TypeVar
 from aggregator.errors import ResourceUnknown
 from aggregator.server.request import Target
 from aggregator.server.site import Site
+from aggregator.store.consumers import CONSUMER_PATH
 
 SERVICES = "/wsrf/services/"
 ENTRY_SUFFIX = "Entry"
+CONSUMER = CONSUMER_PATH.removeprefix(SERVICES).rstrip("/")
 
 _Group = TypeVar("_Group")
 #: So many groups are named to who asked for none of them.
@@ -24,6 +26,8 @@ def parse_target(path: str, groups: Mapping[str, _Group]) -> Target | None:
     name, _, key = path[len(SERVICES) :].rstrip("/").partition("/")
     if name in groups and not key:
         return Target("group", name)
+    if name == CONSUMER:
+        return Target("consumer", "", key)
     group = name.removesuffix(ENTRY_SUFFIX)
     if group != name and group in groups and "/" not in key:
         return Target("entry", group, key)

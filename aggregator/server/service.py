@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aggregator.errors import AggregatorException, UnknownOperation
-from aggregator.server import entry_operations, group_operations, metrics
+from aggregator.server import consumer_operations, entry_operations, group_operations, metrics
 from aggregator.server.protocol import TARGET_NAMESPACE, WsrfFault, WsrfSoap11, WsrfSoap12
 from aggregator.server.request import Reply, Request
 from aggregator.server.site import Site
@@ -32,6 +32,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     # Some clients know the group's address alone and send the entry's key along.
     ("group", "SetTerminationTime"): entry_operations.set_termination_time,
     ("group", "Destroy"): entry_operations.destroy,
+    ("consumer", "Notify"): consumer_operations.notify,
     ("entry", "GetResourceProperty"): entry_operations.get_property,
     ("entry", "GetMultipleResourceProperties"): entry_operations.get_properties,
     ("entry", "QueryResourceProperties"): entry_operations.query,
@@ -62,10 +63,7 @@ def _steps(site: Site, request: Request) -> Writing[Reply]:
     try:
         handler = HANDLERS.get((request.target.kind, request.operation.name))
         if handler is None:
-            raise UnknownOperation(
-                f"{request.operation.name} is no operation of a service group entry; send it to "
-                f"the group, {site.registry.group(request.target.group).address}"
-            )
+            raise UnknownOperation(_elsewhere(site, request))
         found = handler(site, request)
         return found if isinstance(found, Reply) else (yield from found)
     except AggregatorException as error:
@@ -74,6 +72,15 @@ def _steps(site: Site, request: Request) -> Writing[Reply]:
     except Exception as error:
         log.exception("bug in %s", request.operation.name, extra={"group": request.target.group})
         raise _fault(site, request, error) from error
+
+
+def _elsewhere(site: Site, request: Request) -> str:
+    name, target = request.operation.name, request.target
+    if target.kind == "entry":
+        address = site.registry.group(target.group).address
+        return f"{name} is no operation of a service group entry; send it to the group, {address}"
+    offered = sorted(known for kind, known in HANDLERS if kind == target.kind)
+    return f"{name} is no operation of this service; it offers {', '.join(offered)}"
 
 
 def _fault(site: Site, request: Request, error: Exception) -> WsrfFault:
@@ -124,6 +131,11 @@ class WsrfService(Service):  # type: ignore[misc]  # Spyne has no types
     @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
     def Destroy(ctx, request):  # type: ignore[no-untyped-def]
         """WS-ResourceLifetime: end a registration at once."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def Notify(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: take notifications of one of our own subscriptions."""
         return _perform(ctx, request)
 
 

@@ -18,7 +18,7 @@ from aggregator.server.service import Stepwise
 from aggregator.store.writing import Writing
 
 #: The operations that go this way.
-HOT = ("Add", "GetResourceProperty", "QueryResourceProperties", "SetTerminationTime")
+HOT = ("Add", "GetResourceProperty", "QueryResourceProperties", "SetTerminationTime", "Notify")
 
 
 class ShortWay:

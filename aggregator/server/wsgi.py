@@ -15,17 +15,18 @@ from aggregator.server.answers import Answer
 from aggregator.server.blocks import in_blocks
 from aggregator.server.body import charset_of, read_body
 from aggregator.server.callers import caller_of
-from aggregator.server.dispatch import dispatch
+from aggregator.server.dispatch import dispatch, fault_dialect
 from aggregator.server.documents import Document, get_document
 from aggregator.server.gzipping import accepts_gzip, compressed
 from aggregator.server.refusal import Heard, http_headers, refuse
 from aggregator.server.request import ENVIRON_KEY, SIZE_KEY, Request
-from aggregator.server.routes import service_target
+from aggregator.server.routes import parse_target, service_target
 from aggregator.server.service import soap_applications
 from aggregator.server.short_way import ShortWay
 from aggregator.server.site import Site
-from aggregator.store.writing import begin, write_now
+from aggregator.store.writing import Begun, begin, write_now
 from aggregator.waiting import AT_ONCE, Later, Pending, WouldWait
+from aggregator.wire.dialects import NOTIFY
 from aggregator.wire.envelope import check_understood, read_envelope
 from aggregator.wire.parse import Limits, parse
 
@@ -39,6 +40,7 @@ _QUICKLY_PACKED = 256 * 1024
 
 _STATUS = {
     200: "200 OK",
+    202: "202 Accepted",
     400: "400 Bad Request",
     404: "404 Not Found",
     405: "405 Method Not Allowed",
@@ -56,6 +58,8 @@ class WsgiService:
         self._short_ways = {name: ShortWay(one.app) for name, one in self._soap.items()}
         server = site.settings.server
         self._limits = Limits(server.max_body, server.max_depth, server.max_nodes)
+        most = min(server.max_body, site.settings.notifications.max_message)
+        self._notified = replace(self._limits, size=most)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request; whatever happens, the client gets an answer of the protocol."""
@@ -129,13 +133,9 @@ class WsgiService:
             found = begin(writer, way.steps(request))
         except WouldWait:
             return Later(lambda: tell(write_now(writer, way.steps(request))))
-        if isinstance(found, Answer):
-            if takes_gzip and found.size > _QUICKLY_PACKED:
-                return Later(partial(tell, found))
-            return tell(found)
-        return Pending(
-            lambda: tell(found.finish()), when_done=found.when_done, patience=found.patience
-        )
+        if isinstance(found, Answer) and takes_gzip and found.size > _QUICKLY_PACKED:
+            return Later(partial(tell, found))
+        return _told(found, tell)
 
     def _read(self, environ: Environ, heard: Heard) -> Request:
         """Read a request as far as it can be read; what was understood of it is in `heard`.
@@ -143,13 +143,21 @@ class WsgiService:
         The whole of it is read before its address is looked at, so that a fault speaks the
         client's dialect and a connection that is kept is in step.
         """
-        body = read_body(environ, limit=self._limits.size)
-        heard.root = parse(body, limits=self._limits, charset=charset_of(environ))
+        # What is no path of ours is told once the dialect of the request is known.
+        target = parse_target(environ["PATH_INFO"], self._site.registry.groups)
+        heard.notified = target is not None and target.kind == "consumer"
+        limits = self._notified if heard.notified else self._limits
+        body = read_body(environ, limit=limits.size)
+        heard.root = parse(body, limits=limits, charset=charset_of(environ))
         envelope = heard.envelope = read_envelope(heard.root)
         action = str(environ.get("HTTP_SOAPACTION", ""))
         check_understood(envelope)
-        operation, dialect = heard.operation, heard.dialect = dispatch(envelope, action)
-        target = service_target(self._site, environ["PATH_INFO"])
+        if heard.notified:
+            # A raw message is whatever its producer publishes.
+            operation, dialect = heard.operation, heard.dialect = NOTIFY, fault_dialect(heard.root)
+        else:
+            operation, dialect = heard.operation, heard.dialect = dispatch(envelope, action)
+        target = target or service_target(self._site, environ["PATH_INFO"])
         return Request(envelope, operation, dialect, target, caller_of(environ))
 
     def _call(
@@ -186,7 +194,9 @@ class WsgiService:
         answer: Answer,
     ) -> Iterable[bytes]:
         status = _STATUS[answer.status]
-        headers = [("Content-Type", request.envelope.version.content_type), *answer.headers.items()]
+        headers = [*answer.headers.items()]
+        if answer.size:
+            headers.insert(0, ("Content-Type", request.envelope.version.content_type))
         minimum = self._site.settings.server.gzip_minimum
         zipped = answer.status == 200 and answer.size >= minimum and accepts_gzip(environ)
         if zipped:
@@ -206,6 +216,9 @@ class WsgiService:
         # The dialects have no fault for it, and a BaseFault does not tell what to do.
         told = "RequestTooLarge" if isinstance(error, RequestTooLarge) else fault.name
         metrics.observe_refusal(told, time.perf_counter() - began)
+        if heard.notified:
+            large = isinstance(error, RequestTooLarge)
+            metrics.NOTIFICATIONS.labels("large" if large else "unreadable").inc()
         if isinstance(error, AggregatorException):
             log.info("refused: %s", error, extra={"outcome": type(error).__name__})
         else:
@@ -214,6 +227,17 @@ class WsgiService:
         return _send(
             Document(fault.status, refusal.content_type, refusal.body, headers), start_response
         )
+
+
+def _told(
+    found: Answer | Begun[Answer], tell: Callable[[Answer], Iterable[bytes]]
+) -> Iterable[bytes]:
+    """The answer, or what to wait for before it is there or goes on."""
+    if isinstance(found, Answer):
+        return tell(found)
+    return Pending(
+        lambda: _told(found.finish(), tell), when_done=found.when_done, patience=found.patience
+    )
 
 
 def _send(

@@ -14,6 +14,7 @@ from aggregator.model import Entry, Health, Plan, Registration
 from aggregator.store.chunks import chunks
 from aggregator.store.content import digest, pack
 from aggregator.store.counting import count_entries
+from aggregator.store.releases import note_releases
 from aggregator.store.renewing import renew_entries
 from aggregator.store.rows import entry_of, select_entries
 from aggregator.store.rows_of_entry import insert_entry
@@ -53,7 +54,7 @@ DUPLICATE = Statement(
 LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("of", type_=BigInteger()))))
 
 FIND = Statement(
-    select(entries.c.id, entries.c.owner, entries.c.address)
+    select(entries.c.id, entries.c.owner, entries.c.established, entries.c.address)
     .join(entry_state, entry_state.c.entry_id == entries.c.id)
     .where(*_by_key, _live)
     .with_for_update()
@@ -65,6 +66,7 @@ EXPIRED = Statement(
         entries.c.id,
         entries.c.group_id,
         entries.c.owner,
+        entries.c.established,
         # No join: the rows of groups must not be locked along.
         select(groups.c.name).where(groups.c.id == entries.c.group_id).scalar_subquery(),
         entry_state.c.key,
@@ -90,7 +92,6 @@ _UNTRIED = {
     "error_message": "",
     "error_since": None,
     "skipped": 0,
-    "memory": "{}",
     "version": 0,
 }
 
@@ -132,7 +133,11 @@ def add_entry(
             "interval": interval,
             "version": 1,
         },
-        health={**_UNTRIED, "digest": digest(data)},
+        health={
+            **_UNTRIED,
+            "digest": digest(data),
+            "memory": json.dumps(dict(registration.memory)) if registration.memory else "{}",
+        },
         data=data,
     )
     write.count(group_id, owner, 1)
@@ -170,6 +175,7 @@ def _cold(registration: Registration, *, group_id: int, added: int) -> dict[str,
         "sink_plans": _dumps(registration.sink_plans),
         "fingerprint": registration.fingerprint,
         "added": added,
+        "established": int(registration.established),
     }
 
 
@@ -202,7 +208,9 @@ def remove_entry(write: Write, group_id: int, key: str) -> str | None:
     found = FIND.row(write.connection, of_key=key, group=group_id, now=write.now)
     if found is None:
         return None
-    number, owner, address = found
+    number, owner, established, address = found
+    if established:
+        note_releases(write, [number])
     write.run(REMOVE, entry=number)
     write.count(group_id, owner, -1)
     write.change(group_id, number, "removed")
@@ -212,12 +220,14 @@ def remove_entry(write: Write, group_id: int, key: str) -> str | None:
 def remove_expired(write: Write, limit: int) -> list[Removed]:
     """Remove at most `limit` of the entries that have expired, of all groups; which they were."""
     found = EXPIRED.rows(write.connection, now=write.now, most=limit)
+    if established := [row[0] for row in found if row[3]]:
+        note_releases(write, established)
     for number, group_id, owner, *_ in found:
         write.count(group_id, owner, -1)
         write.change(group_id, number, "removed")
     for chunk in chunks([row[0] for row in found]):
         write.connection.execute(_REMOVE_ALL, {"ids": chunk})
-    return [Removed(*row[3:]) for row in found]
+    return [Removed(*row[4:]) for row in found]
 
 
 def oldest_expired(connection: Connection, now: int) -> int | None:

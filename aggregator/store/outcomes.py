@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select, update
 
 from aggregator.model import ChangeKind
 from aggregator.store.chunks import chunks
+from aggregator.store.consumers import take_messages
 from aggregator.store.content import digest, pack
 from aggregator.store.statement import Statement
 from aggregator.store.tables import entry_data, entry_health, entry_state, leases
@@ -70,7 +71,8 @@ class Outcome:
     `attempt` is the instant at which it began, `epoch` that of the lease on `shard` under which
     it ran. ``data`` are the serialised children of AggregatorData, None to keep what there is;
     ``error`` is (code, message) of a failure; ``remember`` is merged into the entry's memory;
-    ``skipped`` counts the collections left out since the last outcome because this one overran.
+    ``skipped`` counts the collections left out since the last outcome because this one overran;
+    ``messages`` are those of the inbox that it was made of, which leave it.
     """
 
     entry: int
@@ -81,6 +83,7 @@ class Outcome:
     error: tuple[str, str] | None = None
     remember: Mapping[str, str] | None = None
     skipped: int = 0
+    messages: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class _State:
 
     def is_stale(self, now: int, intervals: int) -> bool:
         """Whether the data is shown as too old, so that the end of that must be told."""
+        if not self.interval:
+            return False
         if self.last_success is None:
             return True
         return now - self.last_success > intervals * self.interval * 1000
@@ -142,6 +147,7 @@ def record_outcomes(
         after[outcome.entry] = state
         if kind is not None and kinds.get(outcome.entry) != "content":
             kinds[outcome.entry] = kind
+    take_messages(write, [number for one in valid for number in one.messages])
     _write(write, after, data, kinds)
     return taken
 

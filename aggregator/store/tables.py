@@ -74,6 +74,8 @@ entries = Table(
     Column("sink_plans", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("added", BigInteger, nullable=False),
+    # Whether something was set up for it elsewhere that must be undone once it is gone.
+    Column("established", Integer, nullable=False, server_default="0"),
     Index("entries_by_group", "group_id", "id"),
     sqlite_autoincrement=True,
 )

@@ -19,6 +19,8 @@ class Operation:
     spec: Spec
     port: str
     dialects: tuple[str, ...] = ("gt4", "oasis")
+    #: Whether it has no reply.
+    one_way: bool = False
 
 
 ADD = Operation("Add", "sg", "ServiceGroupRegistration")
@@ -30,6 +32,13 @@ GET_DOCUMENT = Operation(
 )
 SET_TERMINATION_TIME = Operation("SetTerminationTime", "rl", "ScheduledResourceTermination")
 DESTROY = Operation("Destroy", "rl", "ImmediateResourceTermination")
+NOTIFY = Operation("Notify", "nt", "NotificationConsumer", one_way=True)
+SUBSCRIBE = Operation("Subscribe", "nt", "NotificationProducer")
+GET_CURRENT_MESSAGE = Operation("GetCurrentMessage", "nt", "NotificationProducer")
+RENEW = Operation("Renew", "nt", "SubscriptionManager", ("oasis",))
+UNSUBSCRIBE = Operation("Unsubscribe", "nt", "SubscriptionManager", ("oasis",))
+PAUSE = Operation("PauseSubscription", "nt", "PausableSubscriptionManager")
+RESUME = Operation("ResumeSubscription", "nt", "PausableSubscriptionManager")
 OPERATIONS = (
     ADD,
     GET_PROPERTY,
@@ -38,6 +47,13 @@ OPERATIONS = (
     GET_DOCUMENT,
     SET_TERMINATION_TIME,
     DESTROY,
+    NOTIFY,
+    SUBSCRIBE,
+    GET_CURRENT_MESSAGE,
+    RENEW,
+    UNSUBSCRIBE,
+    PAUSE,
+    RESUME,
 )
 
 _ACTION_BASE_OASIS = {
@@ -86,6 +102,8 @@ class Dialect:
             name = operation.name + ("Response" if reply else "")
             return _ACTION_BASE_GT4[operation.spec] + name
         base = _ACTION_BASE_OASIS[operation.spec] + operation.port
+        if operation.one_way:
+            return f"{base}/{operation.name}"
         return f"{base}/{operation.name}{'Response' if reply else 'Request'}"
 
     @property

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from aggregator.errors import ConfigError, RequestTooLarge
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import Dialect
-from aggregator.wire.parse import Element, serialise_all, text_of
+from aggregator.wire.parse import Element, parse, serialise, serialise_all, text_of
 
 #: Longer addresses are refused: no real service has one.
 MAX_ADDRESS = 4096
@@ -16,6 +16,7 @@ MAX_ADDRESS = 4096
 MAX_EXTENSIONS = 1024 * 1024
 _NESTED = "{*}EndpointReference"
 _ENTRY_KEY = ns.clark(ns.AGG, "EntryKey")
+_MARKED = ns.clark(ns.WSA_2005_08, "IsReferenceParameter")
 _GROUP_KEY = ns.clark(ns.AGG, "GroupKey")
 
 
@@ -136,6 +137,15 @@ def _container(name: str, children: tuple[bytes, ...]) -> list[bytes]:
     if not children:
         return []
     return [f"<wsa:{name}>".encode(), *children, f"</wsa:{name}>".encode()]
+
+
+def as_header(reference: bytes, dialect: Dialect) -> bytes:
+    """A reference property or parameter as header (WS-Addressing 1.0, SOAP binding, 3.4)."""
+    if dialect.wsa != ns.WSA_2005_08:
+        return reference
+    header = parse(reference)
+    header.set(_MARKED, "true")
+    return serialise(header)
 
 
 def entry_key(group: str, key: str) -> bytes:

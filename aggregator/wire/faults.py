@@ -9,6 +9,7 @@ from aggregator import errors
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import Dialect, Operation, Spec
 from aggregator.wire.envelope import SOAP11, SOAP12, SoapVersion
+from aggregator.wire.fault_details import more_of
 from aggregator.wire.text import xml_text
 from aggregator.wire.times import format_datetime
 
@@ -26,7 +27,11 @@ class FaultKind:
     name: str
     client: bool = True
     has_detail: bool = True
+    #: Its name in the drafts, where that is another; BaseFault where they have none for it.
+    draft: str = ""
 
+
+_NOT_MADE = "SubscribeCreationFailedFault"
 
 #: The first class of the error that is listed decides.
 KINDS: dict[type[Exception], FaultKind] = {
@@ -40,6 +45,41 @@ KINDS: dict[type[Exception], FaultKind] = {
     errors.UnknownQueryDialect: FaultKind("rp", "UnknownQueryExpressionDialectFault"),
     errors.QueryFailed: FaultKind("rp", "QueryEvaluationErrorFault"),
     errors.TerminationTimeRejected: FaultKind("rl", "TerminationTimeChangeRejectedFault"),
+    errors.TopicDialectUnknown: FaultKind(
+        "nt", "TopicExpressionDialectUnknownFault", draft="TopicPathDialectUnknownFault"
+    ),
+    errors.InvalidTopicExpression: FaultKind("nt", "InvalidTopicExpressionFault"),
+    errors.TopicNotSupported: FaultKind("nt", "TopicNotSupportedFault"),
+    errors.InvalidFilter: FaultKind("nt", "InvalidFilterFault", draft=_NOT_MADE),
+    errors.InvalidProducerProperties: FaultKind(
+        "nt", "InvalidProducerPropertiesExpressionFault", draft=_NOT_MADE
+    ),
+    errors.InvalidMessageContent: FaultKind(
+        "nt", "InvalidMessageContentExpressionFault", draft=_NOT_MADE
+    ),
+    errors.UnacceptableTime: FaultKind("nt", "UnacceptableTerminationTimeFault", draft="BaseFault"),
+    errors.UnacceptableInitialTime: FaultKind(
+        "nt", "UnacceptableInitialTerminationTimeFault", draft=_NOT_MADE
+    ),
+    errors.UnsupportedPolicy: FaultKind("nt", "UnsupportedPolicyRequestFault", draft=_NOT_MADE),
+    errors.UnrecognizedPolicy: FaultKind("nt", "UnrecognizedPolicyRequestFault", draft=_NOT_MADE),
+    errors.NotifyNotSupported: FaultKind("nt", "NotifyMessageNotSupportedFault", draft=_NOT_MADE),
+    errors.SubscribeFailed: FaultKind("nt", _NOT_MADE),
+    errors.NoCurrentMessage: FaultKind("nt", "NoCurrentMessageOnTopicFault"),
+    errors.MultipleTopics: FaultKind(
+        "nt", "MultipleTopicsSpecifiedFault", draft="InvalidTopicExpressionFault"
+    ),
+    errors.UnsubscribeFailed: FaultKind(
+        "nt", "UnableToDestroySubscriptionFault", draft="BaseFault"
+    ),
+    errors.PauseFailed: FaultKind("nt", "PauseFailedFault"),
+    errors.ResumeFailed: FaultKind("nt", "ResumeFailedFault"),
+    errors.PullFailed: FaultKind("nt", "UnableToGetMessagesFault", draft="BaseFault"),
+    errors.PullPointNotCreated: FaultKind("nt", "UnableToCreatePullPointFault", draft="BaseFault"),
+    errors.PullPointNotDestroyed: FaultKind(
+        "nt", "UnableToDestroyPullPointFault", draft="BaseFault"
+    ),
+    errors.NotifyRefused: FaultKind("r", "ResourceUnknownFault"),
     errors.StoreUnavailable: FaultKind("r", "ResourceUnavailableFault", client=False),
     # SOAP forbids a detail for faults that concern headers alone.
     errors.NotUnderstood: FaultKind("bf", "BaseFault", has_detail=False),
@@ -88,7 +128,13 @@ def write_fault(
     if kind.has_detail:
         causes = tuple(getattr(error, "causes", ()))
         detail = base_fault(
-            kind, text, dialect=dialect, now=now, operation=operation, causes=causes
+            kind,
+            text,
+            dialect=dialect,
+            now=now,
+            operation=operation,
+            causes=causes,
+            more=more_of(error, dialect),
         )
     write = _soap11 if version is SOAP11 else _soap12
     return SoapFault(
@@ -141,7 +187,8 @@ def fault_name(kind: FaultKind, dialect: Dialect, operation: Operation | None) -
             return dialect.bf, "BaseFault"
         spec = operation.spec if operation is not None and operation.spec != "sg" else "rp"
         return dialect.namespace(spec), kind.name
-    return dialect.namespace(kind.spec), kind.name
+    name = kind.draft if kind.draft and dialect.family == "gt4" else kind.name
+    return dialect.bf if name == "BaseFault" else dialect.namespace(kind.spec), name
 
 
 def base_fault(
@@ -152,6 +199,7 @@ def base_fault(
     now: int,
     operation: Operation | None = None,
     causes: tuple[str, ...] = (),
+    more: str = "",
 ) -> bytes:
     """The typed WS-BaseFault element (WS-BaseFaults 1.2, section 2; the draft's likewise)."""
     namespace, name = fault_name(kind, dialect, operation)
@@ -162,7 +210,7 @@ def base_fault(
         told = _cause("; ".join(causes), stamp, dialect)
     return (
         f'<f:{name} xmlns:f="{namespace}" xmlns:bf="{dialect.bf}">{stamp}'
-        f"<bf:Description>{xml_text(text)}</bf:Description>{told}</f:{name}>"
+        f"<bf:Description>{xml_text(text)}</bf:Description>{told}{more}</f:{name}>"
     ).encode()
 
 

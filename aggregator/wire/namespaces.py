@@ -26,6 +26,13 @@ OASIS_RL = "http://docs.oasis-open.org/wsrf/rl-2"
 OASIS_BF = "http://docs.oasis-open.org/wsrf/bf-2"
 OASIS_R = "http://docs.oasis-open.org/wsrf/r-2"
 OASIS_NT = "http://docs.oasis-open.org/wsn/b-2"
+OASIS_TOPICS = "http://docs.oasis-open.org/wsn/t-1"
+#: Before Simple, Concrete and Full: the dialects of topic expressions, the draft's and the final.
+TOPIC_DIALECTS = (
+    "http://docs.oasis-open.org/wsn/2004/06/TopicExpression/",
+    "http://docs.oasis-open.org/wsn/t-1/TopicExpression/",
+)
+ONVIF_CONCRETE_SET = "http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet"
 
 AGG = "http://mds.globus.org/aggregator/types"
 METRICS = "http://mds.globus.org/metrics/2004/09"
@@ -38,6 +45,7 @@ TRIGGER = "http://mds.globus.org/2004/08/trigger/types"
 HEALTH = "urn:mds-aggregator:health"
 FAULT = "urn:mds-aggregator:fault"
 QUERY = "urn:mds-aggregator:query"
+NOTIFICATION = "urn:mds-aggregator:notification"
 
 XPATH_1 = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 #: Addresses under which XPath 1.0 is asked for in the field; all mean the same here.

@@ -15,7 +15,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"__init__", "errors", "waiting", "wire", "model", "contract", "config"}),
     frozenset({"store"}),
     frozenset({"registry", "view"}),
-    frozenset({"collect", "client"}),
+    frozenset({"collect", "client", "notify"}),
     frozenset({"member", "registrant", "server"}),
     frozenset({"run"}),
     frozenset({"cli"}),

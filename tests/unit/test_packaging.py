@@ -27,7 +27,12 @@ VAGUE = re.compile(
     r"(?:^|_)(?:manager|helpers?|utils?|misc|common)(?:_|$)|Manager|Helper|Util|Misc|Common"
 )
 #: Methods that carry out a library's name for them.
-GIVEN = {("aggregator/client/deadline.py", "proxy_manager_for")}
+GIVEN = {
+    ("aggregator/client/deadline.py", "proxy_manager_for"),
+    # WS-BaseNotification's own name for the service.
+    ("aggregator/member/subscription_manager.py", "SubscriptionManager"),
+    ("aggregator/member/subscription_manager.py", "subscription_manager"),
+}
 
 
 def shipped_files() -> Iterator[tuple[str, Path]]:

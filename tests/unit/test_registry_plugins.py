@@ -32,10 +32,11 @@ def test_the_shipped_ones_carry_the_names_that_mds4_gave_them() -> None:
     assert {source.name for source in found.sources.values()} == {
         "QueryAggregatorSource",
         "ExecutionAggregatorSource",
+        "SubscriptionAggregatorSource",
     }
     assert set(found.sinks) == {"index"}
     assert found.source("QueryAggregatorSource") is not None
-    assert found.source("SubscriptionAggregatorSource") is None
+    assert found.source("NoSuchAggregatorSource") is None
 
 
 def test_two_that_claim_one_element_are_both_named() -> None:

@@ -208,8 +208,9 @@ class TestDispatch:
             dispatch(envelope(operation(ns.clark(ns.GT4_RP, "GetResourcePropertyDocument"))), "")
         assert str(refused.value) == (
             f"{{{ns.GT4_RP}}}GetResourcePropertyDocument is no operation of the dialect gt4; there "
-            "are Add, Destroy, GetMultipleResourceProperties, GetResourceProperty, "
-            "QueryResourceProperties, SetTerminationTime; ask for the whole document with "
+            "are Add, Destroy, GetCurrentMessage, GetMultipleResourceProperties, "
+            "GetResourceProperty, Notify, PauseSubscription, QueryResourceProperties, "
+            "ResumeSubscription, SetTerminationTime, Subscribe; ask for the whole document with "
             "QueryResourceProperties and the expression /"
         )
         with pytest.raises(UnknownOperation, match=r"dialect oasis; .*GetResourcePropertyDocument"):

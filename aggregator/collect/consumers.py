@@ -1,0 +1,43 @@
+"""The addresses at which notifications come, as sources are offered them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from aggregator.store.consumers import CONSUMER_PATH, close_consumer, new_token, open_consumer
+from aggregator.store.write import Write
+
+Writing = Callable[[Callable[[Write], Any]], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class StoreConsumers:
+    """`aggregator.contract.Consumers` of one entry; of an Add's, while `entry` is None.
+
+    `public_url` has no slash at its end. ``tokens`` are those that were opened and not closed.
+    """
+
+    write: Writing
+    public_url: str
+    group_id: int
+    entry: int | None
+    tokens: list[str] = field(default_factory=list)
+
+    async def open(self) -> str:
+        """A new address; StoreUnavailable where it can't be stored."""
+        token = new_token()
+        await self.write(
+            partial(open_consumer, token=token, group_id=self.group_id, entry_id=self.entry)
+        )
+        self.tokens.append(token)
+        return f"{self.public_url}{CONSUMER_PATH}{token}"
+
+    async def close(self, address: str) -> None:
+        """Take nothing more there. Safe twice."""
+        token = address.rpartition("/")[2]
+        await self.write(partial(close_consumer, token=token))
+        if token in self.tokens:
+            self.tokens.remove(token)

@@ -1,0 +1,1 @@
+"""Notifications on their way to consumers: written, sent in order, tried again."""

@@ -1,0 +1,86 @@
+"""Whether a message is what a subscriber asked for, by an XPath that may be hostile."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+
+from aggregator.errors import QueryFailed
+from aggregator.wire.subscribing import Condition
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that one evaluation may take.
+PATIENCE = 1.0
+#: Seconds until the process must have started.
+_START = 10.0
+_COMMAND = (sys.executable, "-m", "aggregator.notify.filter_process")
+
+
+class Filters:
+    """Evaluates conditions in a process of its own, started when it is needed.
+
+    An evaluation that takes too long costs the process, which the next one starts again.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter
+
+    async def holds(self, condition: Condition, document: bytes) -> bool:
+        """Whether a condition holds for a document; raises QueryFailed where that can't be told."""
+        question = {
+            "expression": condition.expression,
+            "namespaces": dict(condition.scope),
+            "length": len(document),
+        }
+        async with self._turn:
+            patience = PATIENCE
+            if self._process is None:
+                await self._start()
+                patience = _START
+            try:
+                async with asyncio.timeout(patience):
+                    self._writer.write(json.dumps(question).encode() + b"\n" + document)
+                    line = await self._reader.readline()
+            except (TimeoutError, OSError) as error:
+                self._end()
+                raise QueryFailed("the filter took too long", limit="time") from error
+            if not line:
+                self._end()
+                raise QueryFailed("the filter could not be evaluated", limit="memory")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise QueryFailed(f"the filter could not be evaluated: {answer['error'][:500]}")
+        return bool(answer["holds"])
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [*_COMMAND, str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._writer.close()
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def close(self) -> None:
+        """End the process. Safe twice."""
+        with suppress(OSError, RuntimeError):
+            self._end()

@@ -1,0 +1,184 @@
+"""The service as a consumer: addresses for notifications, and the inbox of what came there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+
+from aggregator.errors import NotifyRefused
+from aggregator.store.chunks import chunks
+from aggregator.store.consumer_tables import consumers, inbox
+from aggregator.store.statement import Statement
+from aggregator.store.tables import entries, entry_health, entry_state
+from aggregator.store.write import Write
+
+CONSUMER_PATH = "/wsrf/services/NotificationConsumerService/"
+"""Where notifications come to; the token follows."""
+
+#: Microseconds that an address waits for its entry; an Add is over long before.
+_ORPHANED = 600_000_000
+
+OPEN = Statement(
+    insert(consumers)
+    .values(
+        token=bindparam("of"),
+        group_id=bindparam("group"),
+        entry_id=bindparam("entry"),
+        created=bindparam("now"),
+    )
+    .returning(consumers.c.id)
+)
+CLOSE = Statement(delete(consumers).where(consumers.c.token == bindparam("of")))
+ATTACH = Statement(
+    update(consumers)
+    .where(consumers.c.token == bindparam("of"), consumers.c.entry_id.is_(None))
+    .values(entry_id=bindparam("entry"))
+)
+ORPHANS = Statement(
+    delete(consumers).where(
+        consumers.c.entry_id.is_(None), consumers.c.created < bindparam("before")
+    )
+)
+FIND = Statement(
+    select(
+        consumers.c.id,
+        entries.c.address,
+        entry_health.c.memory,
+        select(func.count())
+        .select_from(inbox)
+        .where(inbox.c.consumer_id == consumers.c.id)
+        .scalar_subquery(),
+    )
+    .select_from(consumers)
+    .outerjoin(entries, entries.c.id == consumers.c.entry_id)
+    .outerjoin(entry_state, entry_state.c.entry_id == consumers.c.entry_id)
+    .outerjoin(entry_health, entry_health.c.entry_id == consumers.c.entry_id)
+    .where(
+        consumers.c.token == bindparam("of"),
+        or_(
+            consumers.c.entry_id.is_(None),
+            entry_state.c.termination.is_(None),
+            entry_state.c.termination > bindparam("now"),
+        ),
+    )
+)
+PUT = Statement(
+    insert(inbox).values(
+        consumer_id=bindparam("consumer"), at=bindparam("now"), message=bindparam("of")
+    )
+)
+_WAITING = (
+    select(inbox.c.id, consumers.c.entry_id, entry_state.c.slot)
+    .join(consumers, consumers.c.id == inbox.c.consumer_id)
+    .join(entry_state, entry_state.c.entry_id == consumers.c.entry_id)
+    .order_by(inbox.c.id)
+)
+WAITING = Statement(_WAITING.limit(bindparam("most")))
+_MESSAGES = (
+    select(inbox.c.id, inbox.c.at, inbox.c.message)
+    .where(inbox.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(inbox.c.id)
+)
+_TAKE = delete(inbox).where(inbox.c.id.in_(bindparam("ids", expanding=True)))
+
+
+class Waiting(NamedTuple):
+    """A message that waits: its number, its entry's id, and the slot of that."""
+
+    id: int
+    entry: int
+    slot: int
+
+
+class Message(NamedTuple):
+    """What came to one of our addresses: its number, the instant, the bytes."""
+
+    id: int
+    at: int
+    message: bytes
+
+
+def new_token() -> str:
+    """A token that nobody can guess: 256 random bits, fit for a path."""
+    return secrets.token_urlsafe(32)
+
+
+def open_consumer(write: Write, token: str, *, group_id: int, entry_id: int | None) -> None:
+    """Have notifications taken at the address with this token from now on."""
+    write.rows(OPEN, of=_hash(token), group=group_id, entry=entry_id, now=write.now)
+
+
+def attach_consumers(write: Write, tokens: Collection[str], *, entry_id: int) -> None:
+    """Let addresses that were opened during an Add belong to the entry that it made."""
+    for token in tokens:
+        write.run(ATTACH, of=_hash(token), entry=entry_id)
+
+
+def close_consumer(write: Write, token: str) -> None:
+    """Take nothing more at an address; what waits there is dropped. Safe twice."""
+    write.run(CLOSE, of=_hash(token))
+
+
+def close_orphans(write: Write) -> int:
+    """Close the addresses of Adds that were never finished; how many it were."""
+    return write.run(ORPHANS, before=write.now - _ORPHANED)
+
+
+def put_messages(
+    write: Write,
+    token: str,
+    messages: Sequence[bytes],
+    *,
+    most: int,
+    check: Callable[[str, Mapping[str, str]], None],
+) -> None:
+    """Put notifications into the inbox.
+
+    Once there is an entry, `check` is asked with its member's address and its memory, and may
+    refuse. Raises NotifyRefused where nobody waits for them, or too many wait already.
+    """
+    # Found by the hash of the token, whose comparison tells nothing about the token.
+    row = FIND.row(write.connection, of=_hash(token), now=write.now)
+    if row is None:
+        raise NotifyRefused("no subscription of ours is at this address", reason="unknown")
+    consumer, address, memory, waiting = row
+    if address is not None:
+        check(str(address), json.loads(memory))
+    if waiting + len(messages) > most:
+        raise NotifyRefused(
+            f"{waiting} notifications wait for this subscription's collector already; "
+            f"at most {most} may",
+            reason="full",
+        )
+    for message in messages:
+        write.run(PUT, consumer=consumer, of=message, now=write.now)
+
+
+def waiting_messages(connection: Connection, *, most: int) -> list[Waiting]:
+    """The messages that wait for the collector, oldest first."""
+    return [Waiting(*row) for row in WAITING.rows(connection, most=most)]
+
+
+def load_messages(connection: Connection, ids: Sequence[int]) -> list[Message]:
+    """Messages by their numbers, in order; those that are gone are left out."""
+    return [
+        Message(*row)
+        for chunk in chunks(ids)
+        for row in connection.execute(_MESSAGES, {"ids": chunk})
+    ]
+
+
+def take_messages(write: Write, ids: Sequence[int]) -> None:
+    """Remove messages that were dealt with."""
+    for chunk in chunks(ids):
+        write.wrote = True
+        write.connection.execute(_TAKE, {"ids": chunk})
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,167 @@
+"""A subscription as a registration asks for it: read from its block, kept in its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aggregator.contract import ConfigBlock, Context
+from aggregator.errors import ConfigError, InvalidQuery, RequestError
+from aggregator.model import Plan
+from aggregator.wire.dialects import FAMILIES, GET_PROPERTY, GT4, OASIS, Dialect
+from aggregator.wire.namespaces import TOPIC_DIALECTS, WSA_2005_08, clark
+from aggregator.wire.parse import Element, serialise, text_of
+from aggregator.wire.qnames import read_qname
+from aggregator.wire.subscribing import Condition, Subscribe, read_condition
+from aggregator.wire.times import SECOND, format_datetime, parse_moment
+from aggregator.wire.topics import TopicExpression, parse_topic_expression, read_topic_expression
+
+from ._block import children, only_child, read_address
+from ._request import Question, build_requests
+
+NAME = "SubscriptionAggregatorSource"
+#: How often it is looked after a subscription that something is wrong with, in milliseconds.
+_UPKEEP = 5_000
+_ENTRY = frozenset(clark(dialect.sg, "Entry") for dialect in FAMILIES)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What to subscribe to; ``dialects`` are to be tried in their order.
+
+    ``policy`` is the content of the SubscriptionPolicy, ``termination`` the instant that the
+    registration asks for first, 0 where it names none. ``is_of_entries`` tells whether the topic
+    is a group's Entry, ``asks_value`` whether it may be a property whose value can be asked for.
+    """
+
+    topic: TopicExpression
+    contents: tuple[Condition, ...]
+    properties: tuple[Condition, ...]
+    policy: bytes
+    termination: int
+    dialects: tuple[str, ...]
+    is_of_entries: bool
+    asks_value: bool
+
+    @staticmethod
+    def of(plan: Plan) -> Subscription:
+        """The subscription of a plan that `read_block` made."""
+        data: Mapping[str, Any] = plan.data
+        topic = data["topic"]
+        return Subscription(
+            topic=parse_topic_expression(
+                topic["text"], dialect=topic["dialect"], scope=topic["scope"]
+            ),
+            contents=_conditions(data["contents"]),
+            properties=_conditions(data["properties"]),
+            policy=data["policy"].encode(),
+            termination=data["termination"],
+            dialects=tuple(data["dialects"]),
+            is_of_entries=data["is_of_entries"],
+            asks_value="requests" in data,
+        )
+
+    def lifetime(self, context: Context) -> float:
+        """For how many seconds to ask: those that the registration still wants, else ours."""
+        wanted = (self.termination - context.now) / SECOND
+        return wanted if wanted > 0 else context.subscription_lifetime
+
+    def request(self, context: Context, dialect: Dialect) -> Subscribe:
+        """The Subscribe to send now."""
+        seconds = self.lifetime(context)
+        # A time from now on needs no clocks that agree; the draft has no such thing.
+        asked = f"PT{round(seconds)}S"
+        if dialect.family == "gt4":
+            asked = format_datetime(context.now + round(seconds * SECOND))
+        return Subscribe(
+            consumer=context.member.epr,
+            consumer_xml=b"",
+            topics=(self.topic,),
+            contents=self.contents,
+            properties=self.properties,
+            termination=asked,
+        )
+
+
+def read_block(block: ConfigBlock) -> Plan:
+    """The plan for an AggregatorSubscriptionType; raises ConfigError, naming the element."""
+    element = block.element
+    topic = _topic(only_child(element, "TopicExpression"))
+    data: dict[str, object] = {
+        "address": read_address(block),
+        "topic": {"text": topic.text, "dialect": topic.dialect, "scope": dict(topic.scope)},
+        "contents": _filters(element, "Selector"),
+        "properties": _filters(element, "Precondition"),
+        "policy": _policy(element),
+        "termination": _termination(element),
+        "dialects": _dialects(block, topic),
+        "is_of_entries": False,
+    }
+    # A topic of one step is the name of a property, if it is one of those.
+    if "/" not in topic.text and topic.text.strip().isprintable():
+        name = _property(element, topic)
+        if name:
+            data["is_of_entries"] = name in _ENTRY
+            data["operation"] = GET_PROPERTY.name
+            question = Question(GET_PROPERTY.name, names=(name,))
+            data["requests"] = build_requests(question, member=block.member)
+    return Plan(NAME, 0, data, upkeep=_UPKEEP)
+
+
+def _topic(element: Element) -> TopicExpression:
+    try:
+        return read_topic_expression(element, default=f"{TOPIC_DIALECTS[0]}Simple")
+    except RequestError as error:
+        raise ConfigError(error.message, element="TopicExpression") from error
+
+
+def _property(element: Element, topic: TopicExpression) -> str:
+    holder = only_child(element, "TopicExpression")
+    try:
+        return read_qname(holder, text=topic.text)
+    except ConfigError:
+        return ""
+
+
+def _filters(block: Element, name: str) -> list[dict[str, object]]:
+    found = children(block, name)
+    if len(found) > 1:
+        raise ConfigError(f"given {len(found)} times; at most one is taken", element=name)
+    try:
+        conditions = [read_condition(element) for element in found]
+    except InvalidQuery as error:
+        raise ConfigError(error.message, element=name) from error
+    return [{"expression": one.expression, "scope": dict(one.scope)} for one in conditions]
+
+
+def _conditions(data: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+    return tuple(Condition(one["expression"], one["scope"]) for one in data)
+
+
+def _policy(block: Element) -> str:
+    found = children(block, "SubscriptionPolicy")
+    if len(found) > 1:
+        raise ConfigError("given more than once", element="SubscriptionPolicy")
+    inner = (serialise(child) for holder in found for child in holder.iterchildren(tag="*"))
+    return b"".join(inner).decode()
+
+
+def _termination(block: Element) -> int:
+    found = children(block, "InitialTerminationTime")
+    if not found:
+        return 0
+    try:
+        instant = parse_moment(text_of(found[0]), now=0)
+    except ValueError as error:
+        raise ConfigError(str(error), element="InitialTerminationTime") from error
+    return instant or 0
+
+
+def _dialects(block: ConfigBlock, topic: TopicExpression) -> list[str]:
+    """The dialects to try: first that of the topic expression, or of the member's EPR."""
+    is_final = block.member.wsa == WSA_2005_08
+    if not topic.dialect.startswith(TOPIC_DIALECTS[0]):
+        is_final = True
+    first, second = (OASIS, GT4) if is_final else (GT4, OASIS)
+    return [first.name, second.name]

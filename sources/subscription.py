@@ -1,0 +1,213 @@
+"""Subscribe to members' notifications: AggregatorSubscriptionType."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from aggregator.contract import (
+    AggregatorSource,
+    Collected,
+    ConfigBlock,
+    Context,
+    Group,
+    SourceType,
+)
+from aggregator.errors import CollectError, MalformedRequest
+from aggregator.model import Plan
+from aggregator.wire.dialects import DIALECTS, FAMILIES, GET_PROPERTY, Dialect
+from aggregator.wire.namespaces import AGG, clark
+from aggregator.wire.notify import kept, read_notification, value_change
+from aggregator.wire.parse import Limits, parse, serialise
+from aggregator.wire.subscribing import CHANGED_ENTRIES
+from aggregator.wire.times import SECOND
+
+from ._entries import changed_entries
+from ._producer import Granted, renew, subscribe, unsubscribe
+from ._reply import NotSpoken, read_content
+from ._request import write_request
+from ._subscription import NAME, Subscription, read_block
+
+BLOCK = clark(AGG, "AggregatorSubscriptionType")
+_ENTRY = frozenset(clark(dialect.sg, "Entry") for dialect in FAMILIES)
+_ENDED = frozenset(clark(dialect.rl, "TerminationNotification") for dialect in FAMILIES)
+_POLICY = f'<m:ChangedEntries xmlns:m="{CHANGED_ENTRIES[1:].partition("}")[0]}"/>'.encode()
+#: A subscription that never ends is renewed all the same: so it is seen that it is still there.
+_LOOKED_AFTER = 3600 * SECOND
+#: What arrives was read within limits before; it only has to be read again.
+_LIMITS = Limits(size=2**30, depth=2000, nodes=10_000_000, namespaces=10_000)
+
+
+class SubscriptionAggregatorSource(AggregatorSource):
+    """Subscribes at the member when it is added and takes what the member notifies.
+
+    A subscription is renewed at half of its life, and made again where the producer does not know
+    it any more. What was missed in between is made up for where the topic is a resource property:
+    its value is asked for once after each Subscribe.
+    """
+
+    def check(self, block: ConfigBlock, *, group: Group) -> Plan:
+        """Read the block as the Subscribe that will be sent."""
+        return read_block(block)
+
+    async def establish(self, plan: Plan, *, context: Context) -> Mapping[str, str]:
+        """Subscribe, in each dialect until one is understood."""
+        return await _subscribed(Subscription.of(plan), context)
+
+    async def collect(self, plan: Plan, *, context: Context) -> Collected:
+        """See to it that the subscription is there, and to what was missed before it was."""
+        subscription = Subscription.of(plan)
+        remember = await _looked_after(subscription, context)
+        memory = {**context.memory, **remember}
+        content = None
+        if memory.get("synced") != memory["consumer"]:
+            content = await _current_value(subscription, plan, memory, context)
+            remember["synced"] = memory["consumer"]
+        wait = (int(memory["renew_at"]) - context.now) / SECOND
+        return Collected(content, remember, again=max(1.0, wait))
+
+    async def receive(self, plan: Plan, message: bytes, *, context: Context) -> Collected:
+        """Take the new value of a property that has changed, or the message as it is."""
+        try:
+            found = read_notification(parse(message, limits=_LIMITS))
+        except MalformedRequest as error:
+            raise CollectError(
+                f"the notification: {error.message}", code="wrong-content"
+            ) from error
+        if found.payload.tag in _ENDED:
+            # Subscribed to again at the next turn, which is at once.
+            return Collected(None, {"manager": ""}, again=0.0)
+        change = value_change(found.payload)
+        if change is None:
+            return Collected((serialise(found.payload),))
+        values = (*(change.old or ()), *(change.new or ()))
+        if context.memory.get("tells") == "changes" and all(one.tag in _ENTRY for one in values):
+            return Collected(changed_entries(context.content, change))
+        return Collected(kept(change.new or ()))
+
+    async def release(self, plan: Plan, *, context: Context) -> None:
+        """Unsubscribe; a producer that knows of no subscription has nothing to undo."""
+        manager = context.memory.get("manager", "")
+        if not manager:
+            return
+        dialect = DIALECTS[context.memory["dialect"]]
+        try:
+            await unsubscribe(manager.encode(), dialect=dialect, context=context)
+        except CollectError as error:
+            if error.code != "fault":
+                raise
+            context.log.info("the producer did not end the subscription: %s", error)
+
+
+async def _looked_after(subscription: Subscription, context: Context) -> dict[str, str]:
+    """Renew the subscription when it is time, or make it again; what to remember."""
+    memory = context.memory
+    if not memory.get("manager"):
+        return await _again(subscription, context)
+    if context.now < int(memory["renew_at"]):
+        return {}
+    dialect = DIALECTS[memory["dialect"]]
+    asked = subscription.lifetime(context)
+    try:
+        lifetime = await renew(
+            memory["manager"].encode(),
+            until=context.now + round(asked * SECOND),
+            lifetime=asked,
+            dialect=dialect,
+            context=context,
+        )
+    except CollectError as error:
+        has_ended = bool(memory["ends"]) and context.now >= int(memory["ends"])
+        if error.code != "fault" and not has_ended:
+            raise
+        context.log.info("the subscription is made again: %s", error)
+        return await _again(subscription, context)
+    return _times(lifetime, context.now)
+
+
+async def _again(subscription: Subscription, context: Context) -> dict[str, str]:
+    """Subscribe anew, at an address of its own; what comes to the old one is refused then."""
+    old = context.memory.get("consumer", "")
+    remember = await _subscribed(subscription, context)
+    if old:
+        await context.consumers.close(old)
+    return remember
+
+
+async def _subscribed(subscription: Subscription, context: Context) -> dict[str, str]:
+    consumer = await context.consumers.open()
+    try:
+        first: CollectError | None = None
+        for name in subscription.dialects:
+            dialect = DIALECTS[name]
+            try:
+                granted = await _in_dialect(subscription, dialect, consumer, context)
+            except NotSpoken as error:
+                first = first or error
+                continue
+            return _remembered(granted, dialect, consumer, context.now)
+        raise first or CollectError("no dialect to speak", code="internal")
+    except BaseException:
+        await context.consumers.close(consumer)
+        raise
+
+
+async def _in_dialect(
+    subscription: Subscription, dialect: Dialect, consumer: str, context: Context
+) -> Granted:
+    ask = partial(
+        subscribe,
+        subscription.request(context, dialect),
+        producer=context.member.epr,
+        consumer=consumer,
+        dialect=dialect,
+        context=context,
+    )
+    if subscription.policy or not subscription.is_of_entries:
+        return await ask(policy=subscription.policy)
+    try:
+        return await ask(policy=_POLICY)
+    except NotSpoken:
+        raise
+    except CollectError as error:
+        if error.code != "fault" or "Policy" not in error.message:
+            raise
+    # A producer of others, that tells all entries each time.
+    return await ask(policy=b"")
+
+
+def _remembered(granted: Granted, dialect: Dialect, consumer: str, now: int) -> dict[str, str]:
+    return {
+        "manager": granted.manager.decode(),
+        "dialect": dialect.name,
+        "consumer": consumer,
+        "producer": granted.address,
+        "tells": "changes" if granted.tells_changes else "values",
+        **_times(granted.lifetime, now),
+    }
+
+
+def _times(lifetime: int | None, now: int) -> dict[str, str]:
+    """When a subscription ends and is to be renewed, by the store's clock."""
+    half = min((lifetime or 2 * _LOOKED_AFTER) // 2, _LOOKED_AFTER)
+    return {"ends": "" if lifetime is None else str(now + lifetime), "renew_at": str(now + half)}
+
+
+async def _current_value(
+    subscription: Subscription, plan: Plan, memory: Mapping[str, str], context: Context
+) -> tuple[bytes, ...] | None:
+    """The value that the topic has now, where it is a property that the member tells."""
+    if not subscription.asks_value:
+        return None
+    dialect = DIALECTS[memory["dialect"]]
+    body, headers = write_request(plan, dialect)
+    try:
+        reply = await context.http.post(context.member.epr.address, body, headers=headers)
+        return read_content(reply, operation=GET_PROPERTY.name, dialect=dialect) or None
+    except CollectError as error:
+        if error.code not in ("fault", "http-status"):
+            raise
+        return None
+
+
+PLUGIN = SourceType(NAME, (BLOCK,), SubscriptionAggregatorSource())
