@@ -26,10 +26,13 @@ from aggregator.config import Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.contract import Http, RunProbe
 from aggregator.errors import ConfigError
+from aggregator.notify.delivery import Delivery, NotifiedGroup
+from aggregator.notify.subscription import Switches
 from aggregator.registry.plugins import Plugins
 from aggregator.store.collection import Assignment
 from aggregator.store.engine import Store
 from aggregator.store.leases import take_shards
+from aggregator.view.fragments import GroupFacts
 
 #: Seconds beyond a source's own timeouts after which a collection is ended from outside.
 _MARGIN = 5.0
@@ -49,6 +52,7 @@ class Parts:
     following: Following
     receiving: Receiving
     releasing: Releasing
+    delivery: Delivery
 
 
 def assemble(
@@ -99,6 +103,7 @@ def assemble(
         following=shared.following,
         receiving=_receiving(shared, again=collecting.again),
         releasing=_releasing(shared),
+        delivery=_delivery(shared),
     )
 
 
@@ -163,6 +168,36 @@ def _releasing(shared: _Shared) -> Releasing:
         epochs=shared.epochs,
         shards=shared.settings.collect.shards,
         lifetime=shared.settings.notifications.subscription_lifetime,
+    )
+
+
+def _delivery(shared: _Shared) -> Delivery:
+    settings = shared.settings
+    services = f"{settings.server.public_url.rstrip('/')}/wsrf/services/"
+    return Delivery(
+        settings.notifications,
+        groups={
+            name: NotifiedGroup(
+                GroupFacts(
+                    name=name,
+                    address=f"{services}{name}",
+                    publish_configuration=group.publish_configuration,
+                    stale_intervals=settings.collect.stale_intervals,
+                ),
+                Switches(
+                    renewals=group.notify_on_lifetime_extension,
+                    contents=group.notify_on_content_change,
+                ),
+            )
+            for name, group in settings.groups.items()
+        },
+        manager=f"{services}SubscriptionManagerService",
+        http=shared.offered.http,
+        ask=shared.following.ask,
+        write=shared.recording.write,
+        epochs=shared.epochs,
+        shards=settings.collect.shards,
+        clock=shared.offered.clock,
     )
 
 

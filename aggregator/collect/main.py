@@ -152,7 +152,7 @@ class _Role:
         await parts.lease.renew()
         parts.housekeeping.start()
         working = [parts.lease.keep(), parts.collector.follow(), parts.keeping_time.look_on()]
-        working += [parts.receiving.receive(), parts.releasing.release()]
+        working += [parts.receiving.receive(), parts.releasing.release(), parts.delivery.deliver()]
         working += [recorder.run() for recorder in parts.recorders.values()]
         tasks = [asyncio.create_task(work) for work in working]
         ready()
@@ -169,6 +169,8 @@ class _Role:
         for recorder in parts.recorders.values():
             with contextlib.suppress(StoreUnavailable, TimeoutError):
                 await asyncio.wait_for(recorder.flush(), _FLUSH)
+        with contextlib.suppress(StoreUnavailable, TimeoutError):
+            await asyncio.wait_for(parts.delivery.flush(), _FLUSH)
         tasks[0].cancel()
         waiting.cancel()
         await asyncio.gather(*tasks, waiting, return_exceptions=True)

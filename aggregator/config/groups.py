@@ -125,6 +125,18 @@ class GroupSettings:
     publish_configuration: bool = setting(
         True, truth(), "Whether entries show their AggregatorConfig to readers."
     )
+    notify_on_lifetime_extension: bool = setting(
+        True,
+        truth(),
+        "Whether who subscribed to Entry is told of renewals (MDS4's"
+        " notifyOnEntryLifetimeExtension).",
+    )
+    notify_on_content_change: bool = setting(
+        False,
+        truth(),
+        "Whether who subscribed to Entry is told of new content (MDS4's"
+        " notifyOnEntryContentChange); who asks for the policy ChangedEntries is in any case.",
+    )
     min_interval_millis: int = setting(
         1000, whole_number(1, _LARGEST_XSD_INT), "Shortest PollIntervalMillis that is accepted."
     )

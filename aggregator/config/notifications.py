@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aggregator.config.kinds import truth, whole_number
+from aggregator.config.kinds import choice, truth, whole_number
 from aggregator.config.measures import duration, size
 from aggregator.config.setting import setting
 
@@ -26,6 +26,32 @@ class NotificationSettings:
         10_000,
         whole_number(1, 1_000_000),
         "Notifications of one subscription that may wait for the collector.",
+    )
+    max_lifetime: float = setting(
+        0.0,
+        duration(1, or_zero=True),
+        "Longest life of a subscription to a group or an entry between two renewals; 0: no limit.",
+    )
+    max_subscriptions: int = setting(
+        10_000, whole_number(1, 1_000_000), "Subscriptions to one group and to its entries."
+    )
+    queue_length: int = setting(
+        10_000,
+        whole_number(10, 10_000_000),
+        "Changes of a group that are kept for a subscriber who stays away.",
+    )
+    queue_age: float = setting(3600.0, duration(10), "How long they are kept.")
+    overflow: str = setting(
+        "drop",
+        choice("drop", "end"),
+        "What happens to a subscriber who stayed away for longer: drop passes over the oldest"
+        " changes, end ends the subscription with a TerminationNotification.",
+    )
+    suspend_after: float = setting(
+        60.0,
+        duration(1),
+        "How long a consumer may not answer until its subscription is shown as suspended; it is"
+        " tried again once a minute.",
     )
     check_producer: bool = setting(
         True,

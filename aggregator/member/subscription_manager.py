@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aggregator.errors import TerminationTimeRejected, UnacceptableTime
+from aggregator.errors import TerminationTimeRejected
 from aggregator.member.asked import Asked
 from aggregator.member.subscriptions import Subscription, Subscriptions
-from aggregator.notify.granting import granted_until
+from aggregator.notify.granting import asked_until, granted_until
 from aggregator.wire.dialects import (
     DESTROY,
     PAUSE,
@@ -53,12 +53,10 @@ class SubscriptionManager:
             subscription.termination = until
             return renew_response(dialect=dialect, now=now, termination=until)
         try:
-            until = granted_until(asked.until, now=now, longest=0, renewing=True)
-        except UnacceptableTime as error:
-            # A time that is over ends a resource (WS-ResourceLifetime 1.2, section 5.1).
-            if "over" not in error.message:
-                raise TerminationTimeRejected(error.message) from error
-            self._subscriptions.end(subscription)
-            until = now
+            until = asked_until(asked.until, now=now, longest=0)
+        except ValueError as error:
+            raise TerminationTimeRejected(str(error)) from error
         subscription.termination = until
+        if until is not None and until <= now:
+            self._subscriptions.end(subscription)
         return termination_response(dialect=dialect, now=now, termination=until)

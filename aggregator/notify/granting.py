@@ -29,6 +29,16 @@ def granted_until(asked: str, *, now: int, longest: float, renewing: bool = Fals
             minimum=now + SHORTEST,
             maximum=maximum,
         )
+    return _cut(until, maximum)
+
+
+def asked_until(asked: str, *, now: int, longest: float) -> int | None:
+    """The same for a time that may be over, which ends what is asked for it; raises ValueError."""
+    until = parse_moment(asked, now=now) if asked else None
+    return _cut(until, now + round(longest * SECOND) if longest else None)
+
+
+def _cut(until: int | None, maximum: int | None) -> int | None:
     if maximum is not None and (until is None or until > maximum):
         return maximum
     return until

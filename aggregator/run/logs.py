@@ -16,6 +16,8 @@ FIELDS = (
     "group",
     "entry",
     "member",
+    "subscription",
+    "consumer",
     "operation",
     "dialect",
     "status",

@@ -39,7 +39,7 @@ def get_document(site: Site, path: str, query: str) -> Document:
         found = schema(path.removeprefix(_SCHEMAS))
         return _not_found(path) if found is None else Document(200, _XML, found)
     target = parse_target(path, site.registry.groups)
-    if target is None or target.kind == "consumer":
+    if target is None or target.kind not in ("group", "entry"):
         return _not_found(path)
     if target.key and not _is_there(site, target):
         return Document(404, _HTML, pages.no_entry_page(site, target))

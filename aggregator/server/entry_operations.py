@@ -42,7 +42,8 @@ def _key(request: Request, group: ServiceGroup) -> str:
     return key
 
 
-def _scene(site: Site, request: Request) -> Scene:
+def scene_of_entry(site: Site, request: Request) -> Scene:
+    """What the entry that a request addresses is like now."""
     group = site.registry.group(request.target.group)
     key = _key(request, group)
     view = site.views.current(group.name)
@@ -58,22 +59,22 @@ def _scene(site: Site, request: Request) -> Scene:
 
 def get_property(site: Site, request: Request) -> Reply:
     """One property of the entry."""
-    return reads.get_property(_scene(site, request), request)
+    return reads.get_property(scene_of_entry(site, request), request)
 
 
 def get_properties(site: Site, request: Request) -> Reply:
     """Several properties of the entry."""
-    return reads.get_properties(_scene(site, request), request)
+    return reads.get_properties(scene_of_entry(site, request), request)
 
 
 def get_document(site: Site, request: Request) -> Reply:
     """All properties of the entry."""
-    return reads.get_document(_scene(site, request), request)
+    return reads.get_document(scene_of_entry(site, request), request)
 
 
 def query(site: Site, request: Request) -> Reply:
     """An XPath on the entry's properties."""
-    return reads.query(_scene(site, request), request)
+    return reads.query(scene_of_entry(site, request), request)
 
 
 def set_termination_time(site: Site, request: Request) -> Writing[Reply]:

@@ -14,7 +14,8 @@ from aggregator.wire.epr import write_epr, write_epr_content
 from aggregator.wire.times import format_datetime
 
 
-def _scene(site: Site, request: Request) -> Scene:
+def scene_of_group(site: Site, request: Request) -> Scene:
+    """What the group that a request addresses is like now."""
     group = site.registry.group(request.target.group)
     view = site.views.current(group.name)
     return Scene(site, group, view, site.registry.store.clock.now(), view.stale_since)
@@ -22,22 +23,22 @@ def _scene(site: Site, request: Request) -> Scene:
 
 def get_property(site: Site, request: Request) -> Reply:
     """One property of the group."""
-    return reads.get_property(_scene(site, request), request)
+    return reads.get_property(scene_of_group(site, request), request)
 
 
 def get_properties(site: Site, request: Request) -> Reply:
     """Several properties of the group."""
-    return reads.get_properties(_scene(site, request), request)
+    return reads.get_properties(scene_of_group(site, request), request)
 
 
 def get_document(site: Site, request: Request) -> Reply:
     """All properties of the group."""
-    return reads.get_document(_scene(site, request), request)
+    return reads.get_document(scene_of_group(site, request), request)
 
 
 def query(site: Site, request: Request) -> Reply:
     """An XPath on the group's properties."""
-    return reads.query(_scene(site, request), request)
+    return reads.query(scene_of_group(site, request), request)
 
 
 def add(site: Site, request: Request) -> Writing[Reply]:

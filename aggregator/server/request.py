@@ -21,9 +21,10 @@ class Target:
     """The addressed resource: a group, or an entry of it (`key` as far as the path names it).
 
     That of a consumer is one of our own subscriptions; `key` is its token, and there is no group.
+    Nor is there for a subscription of others, whose `key` is its own.
     """
 
-    kind: Literal["group", "entry", "consumer"]
+    kind: Literal["group", "entry", "consumer", "subscription"]
     group: str
     key: str = ""
 

@@ -12,6 +12,7 @@ from aggregator.store.consumers import CONSUMER_PATH
 
 SERVICES = "/wsrf/services/"
 ENTRY_SUFFIX = "Entry"
+MANAGER = "SubscriptionManagerService"
 CONSUMER = CONSUMER_PATH.removeprefix(SERVICES).rstrip("/")
 
 _Group = TypeVar("_Group")
@@ -28,6 +29,8 @@ def parse_target(path: str, groups: Mapping[str, _Group]) -> Target | None:
         return Target("group", name)
     if name == CONSUMER:
         return Target("consumer", "", key)
+    if name == MANAGER:
+        return Target("subscription", "", key)
     group = name.removesuffix(ENTRY_SUFFIX)
     if group != name and group in groups and "/" not in key:
         return Target("entry", group, key)

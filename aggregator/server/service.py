@@ -7,7 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 from aggregator.errors import AggregatorException, UnknownOperation
-from aggregator.server import consumer_operations, entry_operations, group_operations, metrics
+from aggregator.server import (
+    consumer_operations,
+    entry_operations,
+    group_operations,
+    metrics,
+    producer_operations,
+    subscription_operations,
+)
 from aggregator.server.protocol import TARGET_NAMESPACE, WsrfFault, WsrfSoap11, WsrfSoap12
 from aggregator.server.request import Reply, Request
 from aggregator.server.site import Site
@@ -32,7 +39,20 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     # Some clients know the group's address alone and send the entry's key along.
     ("group", "SetTerminationTime"): entry_operations.set_termination_time,
     ("group", "Destroy"): entry_operations.destroy,
+    ("group", "Subscribe"): producer_operations.subscribe,
+    ("group", "GetCurrentMessage"): producer_operations.get_current_message,
+    ("entry", "Subscribe"): producer_operations.subscribe,
+    ("entry", "GetCurrentMessage"): producer_operations.get_current_message,
     ("consumer", "Notify"): consumer_operations.notify,
+    ("subscription", "Renew"): subscription_operations.renew,
+    ("subscription", "Unsubscribe"): subscription_operations.unsubscribe,
+    ("subscription", "PauseSubscription"): subscription_operations.pause,
+    ("subscription", "ResumeSubscription"): subscription_operations.resume,
+    ("subscription", "SetTerminationTime"): subscription_operations.set_termination_time,
+    ("subscription", "Destroy"): subscription_operations.unsubscribe,
+    ("subscription", "GetResourceProperty"): subscription_operations.get_property,
+    ("subscription", "GetMultipleResourceProperties"): subscription_operations.get_properties,
+    ("subscription", "GetResourcePropertyDocument"): subscription_operations.get_document,
     ("entry", "GetResourceProperty"): entry_operations.get_property,
     ("entry", "GetMultipleResourceProperties"): entry_operations.get_properties,
     ("entry", "QueryResourceProperties"): entry_operations.query,
@@ -136,6 +156,36 @@ class WsrfService(Service):  # type: ignore[misc]  # Spyne has no types
     @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
     def Notify(ctx, request):  # type: ignore[no-untyped-def]
         """WS-BaseNotification: take notifications of one of our own subscriptions."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def Subscribe(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: tell a consumer of what changes."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def GetCurrentMessage(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: what was told last."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def Renew(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: let a subscription last longer."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def Unsubscribe(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: end a subscription."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def PauseSubscription(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: tell nothing for a while."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def ResumeSubscription(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: tell again."""
         return _perform(ctx, request)
 
 

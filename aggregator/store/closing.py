@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, case, update
 from aggregator.store.accumulators import write_accumulated
 from aggregator.store.counting import check_limits, write_owners
 from aggregator.store.many_rows import inserting
+from aggregator.store.outbox import write_notices
 from aggregator.store.statement import Statement
 from aggregator.store.tables import changes, groups
 from aggregator.store.write import Write
@@ -28,7 +29,7 @@ DRAW = Statement(
         entries=groups.c.entries + bindparam("difference"),
         pruned_to=case((_pruned_to > groups.c.pruned_to, _pruned_to), else_=groups.c.pruned_to),
     )
-    .returning(groups.c.sequence)
+    .returning(groups.c.sequence, groups.c.subscribers)
 )
 LOG = inserting(changes)
 
@@ -38,9 +39,10 @@ def close_transaction(write: Write) -> None:
     tally = write.tally
     write_accumulated(write)
     log: list[tuple[object, ...]] = []
+    told: list[tuple[int, int, int, int, str]] = []
     for group_id in sorted({*tally.changes, *tally.entries, *tally.pruned_to}):
         made = tally.changes.get(group_id, [])
-        [(last,)] = write.rows(
+        [(last, subscribers)] = write.rows(
             DRAW,
             group=group_id,
             drawn=len(made),
@@ -49,7 +51,11 @@ def close_transaction(write: Write) -> None:
         )
         for sequence, (entry, at, kind) in enumerate(made, last - len(made) + 1):
             log.append((group_id, sequence, at, entry, kind))
+            if subscribers:
+                told.append((group_id, sequence, at, entry, kind))
     write_owners(write)
     check_limits(write)
     if log:
         write.insert(LOG, log)
+    if told:
+        write_notices(write, told)

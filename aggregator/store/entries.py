@@ -14,6 +14,7 @@ from aggregator.model import Entry, Health, Plan, Registration
 from aggregator.store.chunks import chunks
 from aggregator.store.content import digest, pack
 from aggregator.store.counting import count_entries
+from aggregator.store.outbox import is_subscribed, keep_removed
 from aggregator.store.releases import note_releases
 from aggregator.store.renewing import renew_entries
 from aggregator.store.rows import entry_of, select_entries
@@ -211,6 +212,8 @@ def remove_entry(write: Write, group_id: int, key: str) -> str | None:
     number, owner, established, address = found
     if established:
         note_releases(write, [number])
+    if is_subscribed(write, group_id):
+        keep_removed(write, [number])
     write.run(REMOVE, entry=number)
     write.count(group_id, owner, -1)
     write.change(group_id, number, "removed")
@@ -222,6 +225,8 @@ def remove_expired(write: Write, limit: int) -> list[Removed]:
     found = EXPIRED.rows(write.connection, now=write.now, most=limit)
     if established := [row[0] for row in found if row[3]]:
         note_releases(write, established)
+    if kept := [row[0] for row in found if is_subscribed(write, row[1])]:
+        keep_removed(write, kept)
     for number, group_id, owner, *_ in found:
         write.count(group_id, owner, -1)
         write.change(group_id, number, "removed")

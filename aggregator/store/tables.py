@@ -46,6 +46,9 @@ groups = Table(
     Column("sequence", BigInteger, nullable=False),
     Column("pruned_to", BigInteger, nullable=False),
     Column("entries", BigInteger, nullable=False),
+    # How many subscribed to it or to its entries, and how often any of that changed.
+    Column("subscribers", BigInteger, nullable=False, server_default="0"),
+    Column("subscribed", BigInteger, nullable=False, server_default="0"),
 )
 
 owners = Table(
@@ -201,18 +204,4 @@ sink_versions = Table(
     Column("sink", Text, primary_key=True),
     Column("version", Integer, nullable=False),
     sqlite_with_rowid=False,
-)
-
-subscriptions = Table(
-    "subscriptions",
-    metadata,
-    Column("id", _Id, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("group_id", _Id, ForeignKey("groups.id"), nullable=False),
-    Column("entry_id", BigInteger),
-    Column("owner", Text, nullable=False),
-    Column("origin", Text, nullable=False),
-    Column("created", BigInteger, nullable=False),
-    Column("termination", BigInteger),
-    sqlite_autoincrement=True,
 )

@@ -34,6 +34,9 @@ class Tally:
         self.stored: dict[tuple[int, str | None], int] = {}
         self.put_off: dict[ManyRows, list[Sequence[Any]]] = {}
         self.last_id: int | None = None
+        # By group, whether somebody is to be told; by entry, what it was before it was removed.
+        self.subscribed: dict[int, bool] = {}
+        self.removed: dict[int, Sequence[Any]] = {}
 
 
 class Overtaken(Exception):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from xml.sax.saxutils import escape
 
 from aggregator.errors import ConfigError, MalformedRequest
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import FAMILIES, Dialect
 from aggregator.wire.epr import read_epr
 from aggregator.wire.parse import Element, serialise
+from aggregator.wire.times import format_datetime
 
 NOTIFY = frozenset(ns.clark(dialect.nt, "Notify") for dialect in FAMILIES)
 """The Clark names of the element that wraps notifications."""
@@ -103,6 +105,15 @@ def write_value_change(new: bytes | None, *, dialect: Dialect, old: bytes | None
         after = f"<rp:NewValue{plural}>".encode() + new + f"</rp:NewValue{plural}>".encode()
     head = f'<rp:{_CHANGE} xmlns:rp="{dialect.rp}">'.encode()
     return head + before + after + f"</rp:{_CHANGE}>".encode()
+
+
+def write_termination(at: int, reason: str, *, dialect: Dialect) -> bytes:
+    """The message that a resource ends (WS-ResourceLifetime 1.2, section 6)."""
+    return (
+        f'<rl:TerminationNotification xmlns:rl="{dialect.rl}"><rl:TerminationTime>'
+        f"{format_datetime(at)}</rl:TerminationTime><rl:TerminationReason>{escape(reason)}"
+        "</rl:TerminationReason></rl:TerminationNotification>"
+    ).encode()
 
 
 def write_notification(

@@ -220,6 +220,11 @@ def _topic(topic: TopicExpression, dialect: Dialect) -> bytes:
     ).encode()
 
 
+def write_topic_expression(topic: TopicExpression, *, dialect: Dialect) -> bytes:
+    """The element TopicExpression, standing alone."""
+    return _topic(topic, dialect).replace(b" ", f' xmlns:_n="{dialect.nt}" '.encode(), 1)
+
+
 def _condition(condition: Condition, name: str, dialect: Dialect) -> bytes:
     declared = _declared(condition.scope, dialect)
     return (

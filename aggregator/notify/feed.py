@@ -1,0 +1,196 @@
+"""What waits for one subscriber: read from the outbox when needed, forgotten once it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from aggregator.errors import CollectError, QueryFailed, StoreUnavailable
+from aggregator.notify.consumer import Notice
+from aggregator.notify.filters import Filters
+from aggregator.notify.page import Page
+from aggregator.notify.subscription import Subscriber, Switches, termination_notice
+from aggregator.store.subscriptions import Progress
+from aggregator.wire.times import SECOND
+
+logger = logging.getLogger(__name__)
+
+#: Notifications that are sent together, and at most so many bytes of messages.
+_TOGETHER, _BYTES = 32, 512 * 1024
+#: Seconds until a store that is away is asked again.
+_PAUSE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A notice with the sequence of its change; `ends` where nothing comes after it."""
+
+    sequence: int
+    notice: Notice
+    ends: bool = False
+
+
+class Feed:
+    """One subscription being served.
+
+    `read` gives the group's next page of changes after a sequence, which may be empty.
+    """
+
+    def __init__(
+        self,
+        subscriber: Subscriber,
+        *,
+        switches: Switches,
+        read: Callable[[int], Awaitable[Page]],
+        filters: Filters,
+        clock: Callable[[], int],
+        suspend_after: float,
+    ) -> None:
+        self.subscriber = subscriber
+        stored = subscriber.stored
+        self.progress = Progress(
+            stored.id,
+            stored.sent,
+            bool(stored.suspended),
+            stored.failures,
+            stored.error,
+            stored.error_since,
+        )
+        #: Whether the progress is to be noted, and whether the subscription has come to its end.
+        self.moved = False
+        self.ended = False
+        self._switches = switches
+        self._read = read
+        self._filters = filters
+        self._clock = clock
+        self._suspend_after = round(suspend_after * SECOND)
+        self._queue: deque[Item] = deque()
+        self._read_to = stored.sent
+        self._some = asyncio.Event()
+        self._some.set()
+
+    def wake(self) -> None:
+        """There is more to read."""
+        self._some.set()
+
+    async def take(self) -> Sequence[Item]:
+        """What is to be sent next; it stays in the queue until it is `sent`."""
+        while not self._queue:
+            if self.ended:
+                await asyncio.Event().wait()
+            await self._some.wait()
+            self._some.clear()
+            try:
+                page = await self._read(self._read_to)
+            except StoreUnavailable as error:
+                logger.info("a subscriber waits for the store: %s", error, extra=self.words())
+                await asyncio.sleep(_PAUSE)
+                self._some.set()
+                continue
+            if page.changes:
+                self._some.set()
+                await self._take_in(page)
+        most = 1 if self.subscriber.consumer.raw else _TOGETHER
+        batch: list[Item] = []
+        size = 0
+        for item in islice(self._queue, most):
+            size += len(item.notice.message)
+            if batch and size > _BYTES:
+                break
+            batch.append(item)
+        return batch
+
+    async def _take_in(self, page: Page) -> None:
+        for told in page.changes:
+            if told.sequence <= self._read_to:
+                continue
+            for notice in self.subscriber.notices(told, self._switches, page=page):
+                if await self._is_wanted(notice):
+                    self._queue.append(Item(told.sequence, notice))
+            self._read_to = told.sequence
+            if self.subscriber.is_last(told):
+                notice = termination_notice(self.subscriber, told)
+                self._queue.append(Item(told.sequence, notice, ends=True))
+                return
+        self._settle()
+
+    async def _is_wanted(self, notice: Notice) -> bool:
+        try:
+            for condition in self.subscriber.contents:
+                if not await self._filters.holds(condition, notice.message):
+                    return False
+        except QueryFailed as error:
+            logger.warning("a notification is left out: %s", error, extra=self.words())
+            return False
+        return True
+
+    def sent(self, items: Sequence[Item]) -> None:
+        """Forget what was taken by the consumer."""
+        for item in items:
+            if self._queue and self._queue[0] is item:
+                self._queue.popleft()
+        if self.progress.failures:
+            logger.info("a consumer takes notifications again", extra=self.words())
+            self.progress = _well(self.progress)
+            self.moved = True
+        self._settle()
+        self.ended = any(item.ends for item in items)
+
+    def _settle(self) -> None:
+        """All before what still waits was sent, or was none of the subscriber's business."""
+        done = self._queue[0].sequence - 1 if self._queue else self._read_to
+        if done > self.progress.sent:
+            self.progress = self.progress._replace(sent=done)
+            self.moved = True
+
+    def failed(self, error: CollectError) -> None:
+        """Note that something was not taken; whether to go on is not ours to decide."""
+        before, now = self.progress, self._clock()
+        since = before.error_since or now
+        suspended = now - since >= self._suspend_after
+        if not before.failures or suspended != before.suspended:
+            logger.warning(
+                "a consumer was not notified%s: %s",
+                ", its subscription is suspended" if suspended else "",
+                error,
+                extra=self.words(),
+            )
+        self.progress = before._replace(
+            suspended=suspended,
+            failures=before.failures + 1,
+            error=str(error)[:500],
+            error_since=since,
+        )
+        self.moved = True
+        if self._queue and self._queue[0].ends and self.progress.failures > 3:
+            # Nobody hears the last words.
+            self.ended = True
+
+    def pass_over(self, floor: int) -> None:
+        """Forget what is not in the outbox any more."""
+        if self.progress.sent >= floor:
+            return
+        logger.warning(
+            "a subscriber who stayed away is not told of %d changes",
+            floor - self.progress.sent,
+            extra=self.words(),
+        )
+        while self._queue and self._queue[0].sequence <= floor:
+            self._queue.popleft()
+        self._read_to = max(self._read_to, floor)
+        self.progress = self.progress._replace(sent=floor)
+        self.moved = True
+
+    def words(self) -> dict[str, str]:
+        """What a log record about it carries."""
+        stored = self.subscriber.stored
+        return {"subscription": stored.key, "consumer": self.subscriber.consumer.reference.address}
+
+
+def _well(progress: Progress) -> Progress:
+    """The progress of a consumer that is well again."""
+    return progress._replace(suspended=False, failures=0, error="", error_since=None)

@@ -1,0 +1,166 @@
+"""Groups and entries as notification producers: Subscribe and GetCurrentMessage."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+from aggregator.errors import (
+    InvalidTopicExpression,
+    MultipleTopics,
+    NoCurrentMessage,
+    SubscribeFailed,
+    TopicNotSupported,
+)
+from aggregator.notify.granting import granted_until
+from aggregator.notify.subscription import (
+    ENTRY,
+    ENTRY_TOPICS,
+    GROUP_TOPICS,
+    dump_request,
+    entry_message,
+)
+from aggregator.server import properties as found_properties
+from aggregator.server.entry_operations import scene_of_entry
+from aggregator.server.group_operations import scene_of_group
+from aggregator.server.properties import Scene
+from aggregator.server.request import Reply, Request, reply
+from aggregator.server.routes import MANAGER, SERVICES
+from aggregator.server.site import Site
+from aggregator.store.outbox import last_notice
+from aggregator.store.subscriptions import Subscription, count_subscriptions, make_subscription
+from aggregator.store.write import Write
+from aggregator.store.writing import Writing
+from aggregator.view.views import group_facts
+from aggregator.wire.epr import EndpointReference
+from aggregator.wire.notify import write_value_change
+from aggregator.wire.subscribing import CHANGED_ENTRIES, Subscribe, read_subscribe
+from aggregator.wire.subscription_replies import subscribe_response
+from aggregator.wire.topics import Topic, TopicExpression, in_dialect, read_topic_expression
+
+log = logging.getLogger(__name__)
+
+
+def subscribe(site: Site, request: Request) -> Writing[Reply]:
+    """Subscribe: tell a consumer of what changes, from the commit of this request on."""
+    scene = _scene(site, request)
+    dialect = request.dialect
+    asked = read_subscribe(request.envelope.body, dialect=dialect)
+    _check_consumer(asked)
+    _check_topics(asked, scene)
+    settings = site.settings.notifications
+    now = site.registry.store.clock.now()
+    termination = granted_until(asked.termination, now=now, longest=settings.max_lifetime)
+    entry = (scene.entry.id, scene.entry.key) if scene.entry else (0, "")
+
+    def unit(write: Write) -> Subscription:
+        count = count_subscriptions(write, scene.group.id)
+        if count >= settings.max_subscriptions:
+            raise SubscribeFailed(
+                f"{scene.group.name} has {count} subscriptions, which is all that "
+                "max_subscriptions allows"
+            )
+        return make_subscription(
+            write,
+            group_id=scene.group.id,
+            entry=entry,
+            owner=request.caller.owner,
+            dialect=dialect.name,
+            consumer=asked.consumer_xml,
+            request=dump_request(asked),
+            termination=termination,
+        )
+
+    made: Subscription = yield unit
+    log.info(
+        "subscribed",
+        extra={
+            "group": scene.group.name,
+            "subscription": made.key,
+            "consumer": asked.consumer.address,
+        },
+    )
+    manager = EndpointReference(f"{site.public_url}{SERVICES}{MANAGER}/{made.key}")
+    body = subscribe_response(
+        manager,
+        dialect=dialect,
+        now=now,
+        termination=termination,
+        changed_entries=CHANGED_ENTRIES in asked.policies,
+    )
+    return reply(body)
+
+
+def get_current_message(site: Site, request: Request) -> Reply:
+    """GetCurrentMessage: what a topic's subscribers were told last."""
+    scene = _scene(site, request)
+    element = next(request.envelope.body.iterchildren("{*}Topic"), None)
+    if element is None:
+        raise InvalidTopicExpression("GetCurrentMessage names no Topic")
+    topic = _one_topic(read_topic_expression(element), scene)
+    dialect = request.dialect
+    if topic == ENTRY:
+        message = _last_entry(site, request, scene)
+    else:
+        name = in_dialect(topic[0], dialect)
+        pieces = (e.pieces for e in found_properties.find(scene, [name], dialect=dialect))
+        value = b"".join(piece for found in pieces for piece in found)
+        message = write_value_change(value, dialect=dialect)
+    head = f'<n:GetCurrentMessageResponse xmlns:n="{dialect.nt}">'.encode()
+    return reply(head, message, b"</n:GetCurrentMessageResponse>")
+
+
+def _last_entry(site: Site, request: Request, scene: Scene) -> bytes:
+    group = scene.group
+    told = site.registry.store.query(lambda c: last_notice(c, group.id, group=group.name))
+    if told is None:
+        raise NoCurrentMessage(
+            f"nothing was published about the entries of {group.name} of late; read the property "
+            "Entry for what there is"
+        )
+    return entry_message(told, facts=group_facts(group, site.settings), dialect=request.dialect)
+
+
+def _scene(site: Site, request: Request) -> Scene:
+    if request.target.kind == "entry":
+        return scene_of_entry(site, request)
+    return scene_of_group(site, request)
+
+
+def _topics(scene: Scene) -> tuple[Topic, ...]:
+    return GROUP_TOPICS if scene.entry is None else ENTRY_TOPICS
+
+
+def _check_topics(asked: Subscribe, scene: Scene) -> None:
+    for expression in asked.topics:
+        if not any(expression.selects(topic) for topic in _topics(scene)):
+            raise _unsupported(expression, scene)
+
+
+def _one_topic(expression: TopicExpression, scene: Scene) -> Topic:
+    found = [topic for topic in _topics(scene) if expression.selects(topic)]
+    if not found:
+        raise _unsupported(expression, scene)
+    if len(found) > 1:
+        raise MultipleTopics(f"{expression.text[:200]!r} selects {len(found)} topics; name one")
+    return found[0]
+
+
+def _unsupported(expression: TopicExpression, scene: Scene) -> TopicNotSupported:
+    known = ", ".join("/".join(topic) for topic in _topics(scene))
+    return TopicNotSupported(f"{expression.text[:200]!r} selects no topic; there are {known}")
+
+
+def _check_consumer(asked: Subscribe) -> None:
+    """Refuse a consumer that can't be told anything; where it lies is seen when it is told."""
+    address = asked.consumer.address
+    try:
+        parts = urlsplit(address)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise SubscribeFailed(
+            f"the ConsumerReference {address[:200]!r} can't be notified; a http or https address "
+            "is needed"
+        )

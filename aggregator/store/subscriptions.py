@@ -1,0 +1,271 @@
+"""Subscriptions to groups and entries: made, renewed, paused, ended, and how far each has come."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+
+from aggregator.errors import ResourceUnknown
+from aggregator.store.shards import slot_of
+from aggregator.store.statement import Statement
+from aggregator.store.subscription_tables import subscription_state, subscriptions
+from aggregator.store.tables import groups
+from aggregator.store.write import Write
+
+_FIELDS = (
+    subscriptions.c.id,
+    subscriptions.c.key,
+    subscriptions.c.group_id,
+    subscriptions.c.entry_id,
+    subscriptions.c.entry_key,
+    subscriptions.c.owner,
+    subscriptions.c.created,
+    subscriptions.c.dialect,
+    subscriptions.c.consumer,
+    subscriptions.c.request,
+    subscriptions.c.slot,
+    subscription_state.c.termination,
+    subscription_state.c.sent,
+    subscription_state.c.paused,
+    subscription_state.c.suspended,
+    subscription_state.c.failures,
+    subscription_state.c.error,
+    subscription_state.c.error_since,
+    subscription_state.c.dropped,
+)
+_SELECT = select(*_FIELDS).join(
+    subscription_state, subscription_state.c.subscription_id == subscriptions.c.id
+)
+_live = or_(
+    subscription_state.c.termination.is_(None),
+    subscription_state.c.termination > bindparam("now"),
+)
+_by_id = subscription_state.c.subscription_id == bindparam("of")
+
+MAKE = Statement(
+    insert(subscriptions)
+    .values(
+        {
+            column.name: bindparam(column.name)
+            for column in subscriptions.columns
+            if column.name != "id"
+        }
+    )
+    .returning(subscriptions.c.id)
+)
+MAKE_STATE = Statement(
+    insert(subscription_state).values(
+        subscription_id=bindparam("of"),
+        termination=bindparam("until"),
+        sent=bindparam("sent_to"),
+        paused=0,
+        suspended=0,
+        failures=0,
+        error="",
+        dropped=0,
+    )
+)
+JOIN_GROUP = Statement(
+    update(groups)
+    .where(groups.c.id == bindparam("group"))
+    .values(
+        subscribers=groups.c.subscribers + bindparam("more"), subscribed=groups.c.subscribed + 1
+    )
+    .returning(groups.c.sequence)
+)
+COUNT = Statement(
+    select(func.count())
+    .select_from(subscriptions)
+    .where(subscriptions.c.group_id == bindparam("group"))
+)
+BY_KEY = Statement(_SELECT.where(subscriptions.c.key == bindparam("of_key"), _live))
+OF_GROUP = Statement(
+    _SELECT.where(subscriptions.c.group_id == bindparam("group")).order_by(subscriptions.c.id)
+)
+END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
+RENEW = Statement(update(subscription_state).where(_by_id).values(termination=bindparam("until")))
+PAUSE = Statement(update(subscription_state).where(_by_id).values(paused=bindparam("is_paused")))
+RESUME = Statement(
+    update(subscription_state).where(_by_id).values(paused=0, sent=bindparam("sent_to"))
+)
+SENT = Statement(
+    update(subscription_state)
+    .where(_by_id)
+    .values(
+        sent=bindparam("sent_to"),
+        suspended=bindparam("is_suspended"),
+        failures=bindparam("failed"),
+        error=bindparam("said"),
+        error_since=bindparam("since"),
+        dropped=subscription_state.c.dropped + bindparam("more_dropped"),
+    )
+)
+ENDED = Statement(
+    _SELECT.where(subscription_state.c.termination <= bindparam("now")).limit(bindparam("most"))
+)
+STATES = Statement(
+    select(groups.c.id, groups.c.name, groups.c.sequence, groups.c.subscribers, groups.c.subscribed)
+)
+
+
+class Subscription(NamedTuple):
+    """A subscription as it is stored; instants in microseconds, `entry_id` 0 for the group."""
+
+    id: int
+    key: str
+    group_id: int
+    entry_id: int
+    entry_key: str
+    owner: str
+    created: int
+    dialect: str
+    consumer: bytes
+    request: str
+    slot: int
+    termination: int | None
+    sent: int
+    paused: int
+    suspended: int
+    failures: int
+    error: str
+    error_since: int | None
+    dropped: int
+
+
+class GroupState(NamedTuple):
+    """What there is to follow of a group: ``subscribed`` grows when its subscriptions change."""
+
+    id: int
+    name: str
+    sequence: int
+    subscribers: int
+    subscribed: int
+
+
+class Progress(NamedTuple):
+    """How far a subscription has come, and how its consumer does."""
+
+    id: int
+    sent: int
+    suspended: bool = False
+    failures: int = 0
+    error: str = ""
+    error_since: int | None = None
+    dropped: int = 0
+
+
+def make_subscription(
+    write: Write,
+    *,
+    group_id: int,
+    entry: tuple[int, str],
+    owner: str,
+    dialect: str,
+    consumer: bytes,
+    request: str,
+    termination: int | None,
+) -> Subscription:
+    """Store a subscription to a group, or to the entry whose id and key are given.
+
+    It is told of every change whose transaction comes after this one.
+    """
+    key = f"{write.now:014x}{secrets.token_hex(16)}"
+    # Whoever draws a sequence of the group next sees that somebody is to be told.
+    [(sequence,)] = write.rows(JOIN_GROUP, group=group_id, more=1)
+    values: Mapping[str, object] = {
+        "key": key,
+        "group_id": group_id,
+        "entry_id": entry[0],
+        "entry_key": entry[1],
+        "owner": owner,
+        "origin": "",
+        "created": write.now,
+        "dialect": dialect,
+        "consumer": consumer,
+        "request": request,
+        "slot": slot_of(key),
+    }
+    [(number,)] = write.rows(MAKE, **values)
+    write.run(MAKE_STATE, of=number, until=termination, sent_to=sequence)
+    row = BY_KEY.row(write.connection, of_key=key, now=write.now)
+    assert row is not None
+    return Subscription(*row)
+
+
+def count_subscriptions(write: Write, group_id: int) -> int:
+    """How many subscriptions a group has, with its entries'."""
+    row = COUNT.row(write.connection, group=group_id)
+    return int(row[0]) if row else 0
+
+
+def find_subscription(connection: Connection, key: str, now: int) -> Subscription:
+    """The subscription of a key; raises ResourceUnknown where there is none or it is over."""
+    row = BY_KEY.row(connection, of_key=key, now=now)
+    if row is None:
+        raise ResourceUnknown(f"there is no subscription {key[:100]!r}; it ended or never was")
+    return Subscription(*row)
+
+
+def renew_subscription(write: Write, found: Subscription, termination: int | None) -> None:
+    """Let a subscription last until another time."""
+    write.run(RENEW, of=found.id, until=termination)
+    write.rows(JOIN_GROUP, group=found.group_id, more=0)
+
+
+def pause_subscription(write: Write, found: Subscription) -> None:
+    """Tell its consumer nothing until it is resumed."""
+    write.run(PAUSE, of=found.id, is_paused=1)
+    write.rows(JOIN_GROUP, group=found.group_id, more=0)
+
+
+def resume_subscription(write: Write, found: Subscription) -> None:
+    """Tell its consumer again, of what comes from now on."""
+    [(sequence,)] = write.rows(JOIN_GROUP, group=found.group_id, more=0)
+    if found.paused:
+        write.run(RESUME, of=found.id, sent_to=sequence)
+
+
+def end_subscription(write: Write, found: Subscription) -> None:
+    """End a subscription. Safe twice."""
+    if write.run(END, of=found.id):
+        write.rows(JOIN_GROUP, group=found.group_id, more=-1)
+
+
+def end_subscriptions(write: Write, *, most: int) -> int:
+    """End those whose time is over, at most `most`; how many it were."""
+    found = [Subscription(*row) for row in ENDED.rows(write.connection, now=write.now, most=most)]
+    for one in found:
+        end_subscription(write, one)
+    return len(found)
+
+
+def subscriptions_of(connection: Connection, group_id: int) -> list[Subscription]:
+    """All subscriptions to a group and to its entries, those that are over too."""
+    return [Subscription(*row) for row in OF_GROUP.rows(connection, group=group_id)]
+
+
+def group_states(connection: Connection) -> list[GroupState]:
+    """All groups, as far as one follows them."""
+    return [GroupState(*row) for row in STATES.rows(connection)]
+
+
+def note_progress(write: Write, all_of_them: Sequence[Progress]) -> None:
+    """Note how far subscriptions have come."""
+    write.run_many(
+        SENT,
+        [
+            {
+                "of": one.id,
+                "sent_to": one.sent,
+                "is_suspended": int(one.suspended),
+                "failed": one.failures,
+                "said": one.error,
+                "since": one.error_since,
+                "more_dropped": one.dropped,
+            }
+            for one in all_of_them
+        ],
+    )
