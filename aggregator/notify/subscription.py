@@ -94,6 +94,11 @@ class Subscriber:
             ),
         )
 
+    @property
+    def group(self) -> str:
+        """The name of the group."""
+        return self._facts.name
+
     def notices(self, told: Told, switches: Switches, *, page: Page) -> Iterator[Notice]:
         """What there is to say of a change of a page, in the consumer's dialect."""
         about = self._of_entry(told) if self.stored.entry_id else self._of_group(told, switches)
