@@ -20,6 +20,16 @@ AggregatorException
  |   |   +- MemberInterfaceUnsupported
  |   +- TerminationTimeRejected  the requested lifetime can't be granted
  +- StoreUnavailable         the store did not answer in time; try again
+ +- EventError               an event was not made, published, read or scheduled
+ |   +- EventNotReady        no msg_type, event_id, origin, handler... (AssertionError too)
+ |   +- EventValueUnknown    a name or number that an enum does not have (AssertionError too)
+ |   +- EventFieldsUnknown   fields that neither the event nor its additional message has
+ |   +- EventUnwritable      an event that can't be sent: too large, too deep, no text of XML
+ |   +- EventUnreadable      what arrived is no event that is read here
+ |   +- BrokerUnavailable    the broker did not answer in time; try again
+ |   +- BrokerRefused        the broker answered, and does not do it
+ |   +- SubscriptionRefused  the event monitor has as many subscriptions as it takes
+ |   +- TaskRefused          a task that the scheduler does not take
  +- RemoteError              a service that we called did not answer as it should
      +- RemoteFault          it answered with a SOAP fault
 
@@ -159,6 +169,51 @@ class StoreUnavailable(AggregatorException):
         self.message = message
         self.detail = detail
         self.retry_after = retry_after
+
+
+class EventError(AggregatorException):
+    """Base of the errors of events: making, publishing, reading and scheduling them."""
+
+
+class EventNotReady(EventError, AssertionError):
+    """Raised when something lacks what it needs for this: an id, a type, an origin, a handler.
+
+    It is an AssertionError too, which is what callers of the original system were given.
+    """
+
+
+class EventValueUnknown(EventError, AssertionError, ValueError):
+    """Raised for a name or number that the enum of a field does not have."""
+
+
+class EventFieldsUnknown(EventError):
+    """Raised for values of fields that neither the event nor its additional message has."""
+
+
+class EventUnwritable(EventError):
+    """Raised for an event that can't be sent: too large, nested too deep, or no text of XML."""
+
+
+class EventUnreadable(EventError):
+    """Raised when what arrived is no event that is read here."""
+
+
+class BrokerUnavailable(EventError):
+    """Raised when the broker did not answer in time; what was asked for may be tried again."""
+
+
+class BrokerRefused(EventError):
+    """Raised when the broker does not do what was asked for; trying again would not help."""
+
+
+class SubscriptionRefused(EventError):
+    """Raised when the event monitor has as many subscriptions as it takes."""
+
+
+class TaskRefused(EventError):
+    """Raised for a task that the scheduler does not take; ``code`` is ``BAD_REQUEST``."""
+
+    code = "BAD_REQUEST"
 
 
 class RemoteError(AggregatorException):

@@ -214,3 +214,16 @@ subscriptions = Table(
     Column("termination", BigInteger),
     sqlite_autoincrement=True,
 )
+
+# Tasks of the scheduler of events. Whoever moves `next_due` takes the turn that was due.
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("interval", BigInteger, nullable=False),
+    Column("next_due", BigInteger, nullable=False),
+    Column("ends", BigInteger),
+    Column("payload", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
