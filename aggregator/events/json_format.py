@@ -99,8 +99,10 @@ def _value(name: str, found: Any, *, depth: int) -> Any:
 def _object(name: str, found: dict[str, Any], *, depth: int) -> Any:
     if "type" in found:
         return _message(found, depth=depth + 1)
-    if "double" in found and found["double"] in _NO_NUMBERS:
-        return _NO_NUMBERS[found["double"]]
+    if (double := found.get("double")) is not None:
+        if not isinstance(double, str) or double not in _NO_NUMBERS:
+            raise EventUnreadable(f"{name:.60} is a double that is neither NaN nor infinite")
+        return _NO_NUMBERS[double]
     member = found.get("name", "")
     if not isinstance(member, str):
         raise EventUnreadable(f"{name:.60} is an enum whose name is no text")

@@ -16,7 +16,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from aggregator.errors import StoreUnavailable, TaskRefused
-from aggregator.events.lifecycle import LifecycleObject, LifecycleState
+from aggregator.events.lifecycle import LifecycleObject
 from aggregator.events.messages import Message
 from aggregator.events.publishers import ScheduleEventPublisher
 from aggregator.events.tasks import MILLISECOND, SECOND, MemoryTasks, Task, Tasks
@@ -73,8 +73,10 @@ class Scheduler(LifecycleObject):
         self._publisher = ScheduleEventPublisher(sys_name=sys_name, broker=broker)
         self._turns = Turns(self._tasks, self._publisher)
         self._arranging = threading.Lock()
-        # For which instant each task has a job.
+        # For which instant each task has a job. None are arranged any more once it has ended:
+        # APScheduler lets nobody in while it waits for the last jobs.
         self._arranged: dict[str, int] = {}
+        self._ended = False
         self._clock = BackgroundScheduler(
             timezone=UTC,
             executors={"default": {"type": "threadpool", "max_workers": _WORKERS}},
@@ -132,6 +134,8 @@ class Scheduler(LifecycleObject):
 
     def on_terminate(self, *args: Any, **kwargs: Any) -> None:
         """End; waits for events that are just being published. Tasks stay where they are kept."""
+        with self._arranging:
+            self._ended = True
         if self._clock.running:
             self._clock.shutdown(wait=True)
         self._publisher.terminate()
@@ -185,10 +189,10 @@ class Scheduler(LifecycleObject):
 
     def _arrange(self, task: Task) -> None:
         """Have a job at the instant at which the task is due."""
-        if self.state is LifecycleState.TERMINATED or not self._clock.running:
-            return
-        wait = timedelta(microseconds=max(task.next_due - self._tasks.now(), 0))
         with self._arranging:
+            if self._ended or not self._clock.running:
+                return
+            wait = timedelta(microseconds=max(task.next_due - self._tasks.now(), 0))
             self._arranged[task.id] = task.next_due
             self._clock.add_job(
                 partial(self._take, task.id),
@@ -201,7 +205,7 @@ class Scheduler(LifecycleObject):
 
     def _drop(self, task_id: str) -> None:
         with self._arranging:
-            if self._arranged.pop(task_id, None) is not None:
+            if self._arranged.pop(task_id, None) is not None and not self._ended:
                 # Its job may run at this moment, and will find the task gone.
                 with suppress(JobLookupError):
                     self._clock.remove_job(task_id)
