@@ -41,19 +41,21 @@ class Link:
 
     def __init__(self, broker: str, *, timeout: float, confirm: bool, heartbeat: int) -> None:
         """Connect; `timeout` in seconds. Raises what `told` tells."""
-        self.connection = kombu.Connection(
+        connection = kombu.Connection(
             broker,
             connect_timeout=timeout,
             heartbeat=heartbeat,
             ssl=_tls(broker),
             transport_options={"confirm_publish": confirm},
         )
+        connection.ensure_connection(
+            max_retries=1, interval_start=0, interval_step=0, timeout=timeout
+        )
+        # The connection as it is: kombu's own would connect again unasked where it was lost.
+        self.wire: Any = connection.connection
         try:
-            self.connection.ensure_connection(
-                max_retries=1, interval_start=0, interval_step=0, timeout=timeout
-            )
             with self.within(timeout):
-                self.channel: Any = self.connection.channel()
+                self.channel: Any = self.wire.channel()
             # Bodies are handed over as they came, whatever is said of their encoding.
             self.channel.auto_decode = False
         except BaseException:
@@ -63,7 +65,9 @@ class Link:
     @contextmanager
     def within(self, timeout: float) -> Iterator[None]:
         """No wait for the broker in the block is longer than `timeout` seconds."""
-        with self.connection.connection.transport.having_timeout(max(timeout, 0.001)):
+        if not self.wire.connected:
+            raise ConnectionResetError("the connection is lost")
+        with self.wire.transport.having_timeout(max(timeout, 0.001)):
             yield
 
     def declare(self, exchange: Exchange, *, timeout: float) -> kombu.Exchange:
@@ -79,13 +83,13 @@ class Link:
     def close(self) -> None:
         """Take leave of the broker, so that it knows at once what was done and what was not."""
         with suppress(*TROUBLE), self.within(_FAREWELL):
-            self.connection.connection.close()
+            self.wire.close()
         self.drop()
 
     def drop(self) -> None:
         """Close without a word."""
         with suppress(*TROUBLE):
-            self.connection.collect(socket_timeout=0.1)
+            self.wire.collect()
 
 
 class Backoff:

@@ -164,12 +164,12 @@ class _Receiving:
 
     def work(self, cancelled: threading.Event) -> None:
         """Receive until it is cancelled, or raise what ends the connection."""
-        connection = self._link.connection
+        wire = self._link.wire
         while not cancelled.is_set():
             with self._holding:
                 with suppress(TimeoutError):
-                    connection.drain_events(timeout=_LOOK)
-                connection.heartbeat_check()
+                    wire.drain_events(timeout=_LOOK)
+                wire.heartbeat_tick()
             while self._arrived and not cancelled.is_set():
                 message = self._arrived.popleft()
                 self._receive(_delivery(message))
@@ -182,7 +182,7 @@ class _Receiving:
             if self._holding.acquire(blocking=False):
                 try:
                     with suppress(*TROUBLE), self._link.within(HEARTBEAT):
-                        self._link.connection.connection.send_heartbeat()
+                        self._link.wire.send_heartbeat()
                 finally:
                     self._holding.release()
 

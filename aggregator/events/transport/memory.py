@@ -56,7 +56,7 @@ class MemoryTransport:
 
 
 class MemoryQueue:
-    """Messages that wait; whichever subscriber is free takes the next one."""
+    """Messages that wait, and the subscribers that take them in turn."""
 
     def __init__(self, name: str, *, auto_delete: bool) -> None:
         self.name = name
@@ -64,6 +64,8 @@ class MemoryQueue:
         self.bindings: set[tuple[str, str]] = set()
         self.subscribers = 0
         self._waiting: deque[Delivery] = deque()
+        # Subscribers that have nothing to do, each by what says that it has ended.
+        self._idle: deque[threading.Event] = deque()
         self._changed = threading.Condition()
 
     def wants(self, exchange: str, key: str) -> bool:
@@ -81,9 +83,18 @@ class MemoryQueue:
             self._changed.notify_all()
 
     def take(self, ended: threading.Event) -> Delivery | None:
-        """The next message, once there is one; None once `ended` is set."""
+        """The next message, once there is one; None once `ended` is set.
+
+        Of several that wait, who has waited longest gets it, so that they share the work.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or ended.is_set())
+            self._idle.append(ended)
+            self._changed.wait_for(
+                lambda: ended.is_set() or (self._waiting and self._idle[0] is ended)
+            )
+            self._idle.remove(ended)
+            # The turn has passed to the next one.
+            self._changed.notify_all()
             return None if ended.is_set() else self._waiting.popleft()
 
     def end(self, ended: threading.Event) -> None:
