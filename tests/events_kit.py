@@ -20,11 +20,15 @@ from aggregator.events import (
     EventPublisher,
     EventSubscriber,
     Message,
+    ResourceLifecycleEventPublisher,
     TextField,
     configure,
+    metrics,
 )
 from aggregator.events.settings import _Process
+from aggregator.events.tasks import SECOND, MemoryTasks
 from aggregator.events.transport import disconnect
+from tests.cut_proxy import CutProxy
 
 VARIABLE = "AGGREGATOR_TEST_AMQP"
 DEFAULT = "amqp://guest:guest@localhost:5672//"
@@ -151,3 +155,52 @@ def system_on_amqp() -> Iterator[str]:
     """The name of a system on the broker."""
     with own_system(amqp_url()) as name:
         yield name
+
+
+@pytest.fixture
+def way(system_on_amqp: str) -> Iterator[CutProxy]:
+    """The way to the broker, which the subscribers and publishers of the test take."""
+    with kombu.Connection(amqp_url()) as real:
+        proxy = CutProxy(real.hostname or "localhost", int(real.port or 5672))
+    configure(broker=proxy.url(amqp_url()))
+    yield proxy
+    proxy.mend()
+
+
+def directly(description: str) -> None:
+    """Publish, not by the way that the test may have cut."""
+    publisher = ResourceLifecycleEventPublisher(origin="x", broker=amqp_url())
+    publisher.create_and_publish_event(description=description)
+
+
+def reconnections() -> float:
+    """How often subscribers connected again."""
+    (family,) = metrics.RECONNECTED.collect()
+    return next(one.value for one in family.samples if one.name.endswith("_total"))
+
+
+@pytest.fixture
+def inbox(system: str) -> Iterator[Inbox]:
+    """What any publisher of the system publishes."""
+    found = Inbox()
+    subscriber = EventSubscriber()
+    subscriber.on_data = found
+    with subscriber:
+        yield found
+
+
+class TurnedTasks(MemoryTasks):
+    """Tasks whose clock is turned by hand; the time of day is an hour ahead."""
+
+    instant = 1_000_000 * SECOND
+
+    def now(self) -> int:
+        return self.instant
+
+    def ahead(self) -> int:
+        return 3600 * SECOND
+
+
+@pytest.fixture
+def tasks() -> TurnedTasks:
+    return TurnedTasks()

@@ -13,7 +13,6 @@ from aggregator.events import (
     DatasourceUpdateEventPublisher,
     EventMessage,
     EventPublisher,
-    EventSubscriber,
     InfrastructureEventPublisher,
     LoggingEventPublisher,
     Publisher,
@@ -27,17 +26,8 @@ from tests import events_kit
 from tests.events_kit import CompassEventPublisher, Inbox
 
 system = events_kit.system
+inbox = events_kit.inbox
 Lifecycle = ResourceLifecycleEventPublisher
-
-
-@pytest.fixture
-def everything(system: str) -> Any:
-    """What any publisher publishes."""
-    inbox = Inbox()
-    subscriber = EventSubscriber()
-    subscriber.on_data = inbox
-    with subscriber:
-        yield inbox
 
 
 class TestCreating:
@@ -105,33 +95,33 @@ class TestCreating:
 
 
 class TestPublishing:
-    def test_goes_to_the_topic_of_kind_and_origin(self, everything: Inbox) -> None:
+    def test_goes_to_the_topic_of_kind_and_origin(self, inbox: Inbox) -> None:
         publisher = Lifecycle(origin="buoy")
         publisher.publish_event(publisher.create_event(state="NEW"))
         publisher.publish_event(publisher.create_event(state="NEW"), origin="ship")
-        assert everything.next().routing_key == "1001.buoy"
-        assert everything.next().routing_key == "1001.ship"
+        assert inbox.next().routing_key == "1001.buoy"
+        assert inbox.next().routing_key == "1001.ship"
 
     def test_tells_the_origin_in_the_event_only_where_it_is_given_with_it(
-        self, everything: Inbox
+        self, inbox: Inbox
     ) -> None:
         publisher = Lifecycle(origin="buoy")
         publisher.create_and_publish_event(state="NEW")
         publisher.create_and_publish_event(state="NEW", origin="ship")
-        first, second = everything.next(), everything.next()
+        first, second = inbox.next(), inbox.next()
         assert (first.routing_key, first.content.origin) == ("1001.buoy", None)
         assert (second.routing_key, second.content.origin) == ("1001.ship", "ship")
 
-    def test_tells_who_sends(self, everything: Inbox) -> None:
+    def test_tells_who_sends(self, inbox: Inbox) -> None:
         class Process:
             name, id = "ingestion", "host.17"
 
         Lifecycle(origin="x", process=Process()).create_and_publish_event()
         Lifecycle(origin="x", process="by hand").create_and_publish_event()
-        found = everything.next()
+        found = inbox.next()
         assert (found.sender_name, found.sender) == ("ingestion", "host.17")
         assert found.headers["sender-name"] == "ingestion"
-        assert everything.next().sender == "by hand"
+        assert inbox.next().sender == "by hand"
 
     @pytest.mark.parametrize("origin", [None, "", "unknown"])
     def test_needs_an_origin(self, system: str, origin: str | None) -> None:
@@ -153,10 +143,10 @@ class TestPublishing:
         with pytest.raises(TypeError, match="an event is a message"):
             Lifecycle(origin="x").publish_event("text")  # type: ignore[arg-type]
 
-    def test_sends_raw_bytes_as_they_are(self, everything: Inbox) -> None:
+    def test_sends_raw_bytes_as_they_are(self, inbox: Inbox) -> None:
         raw = RawMessage(b"\x00\xff", 10001)
         CompassEventPublisher(origin="x").publish_event(raw)
-        assert everything.next().content == raw
+        assert inbox.next().content == raw
 
     def test_sends_no_more_than_may_be_sent(self, system: str) -> None:
         configure(max_message=1000)
