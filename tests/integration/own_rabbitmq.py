@@ -55,13 +55,18 @@ class OwnRabbitMQ:
             )
         until(self._answers, within=START, what="the broker is up")
 
-    def kill(self) -> None:
-        """End it at once, as a crash does."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+    def stop(self) -> None:
+        """Stop it; it writes down what it has."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
+        try:
+            self._process.wait(START)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-            self._process = None
+        self._process = None
 
     def _answers(self) -> bool:
         assert self._process is not None

@@ -1,4 +1,4 @@
-"""A broker that crashes and starts again: who binds again, what is kept, what is not."""
+"""A broker that is restarted: who binds again, what is kept, what is not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def broker(tmp_path: Path) -> Iterator[OwnRabbitMQ]:
         configure(sys_name="restarted", broker=found.url, timeout=60.0)
         yield found
     finally:
-        found.kill()
+        found.stop()
         disconnect()
         _Process.settings = before
 
@@ -46,7 +46,7 @@ def test_a_restart_costs_nothing_that_is_durable(broker: OwnRabbitMQ) -> None:
         publisher.create_and_publish_event(description="before")
         for inbox in (anonymous, named):
             assert inbox.described(1) == ["before"]
-        broker.kill()
+        broker.stop()
         # Published while there is no broker: it waits for one.
         waiting = threading.Thread(
             target=lambda: publisher.create_and_publish_event(description="meanwhile")
