@@ -75,8 +75,8 @@ class TestSubscribe:
         topic = f'<n:TopicExpression Dialect="{ns.TOPIC_DIALECTS[1]}Simple">a</n:TopicExpression>'
         body = (
             f'<n:Subscribe xmlns:n="{OASIS.nt}" xmlns:a="{OASIS.wsa}"><n:ConsumerReference>'
-            f"<a:Address>http://c/</a:Address></n:ConsumerReference><n:Filter>{topic * 17}</n:Filter>"
-            "</n:Subscribe>"
+            "<a:Address>http://c/</a:Address></n:ConsumerReference>"
+            f"<n:Filter>{topic * 17}</n:Filter></n:Subscribe>"
         )
         with pytest.raises(SubscribeFailed, match="more than 16 filters"):
             read_subscribe(parse(body.encode()), dialect=OASIS)
@@ -113,6 +113,7 @@ class TestNotify:
         assert value_change(parse(b"<wrapper><x/></wrapper>")) is None
 
     def test_a_message_of_text_alone_is_its_holder(self) -> None:
-        holder = f'<n:NotificationMessage xmlns:n="{GT4.nt}"><n:Message>7</n:Message></n:NotificationMessage>'
+        message = "<n:Message>7</n:Message>"
+        holder = f'<n:NotificationMessage xmlns:n="{GT4.nt}">{message}</n:NotificationMessage>'
         found = read_notification(parse(holder.encode()))
         assert found.payload.text == "7"
