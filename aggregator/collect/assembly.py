@@ -104,7 +104,7 @@ def assemble(
         housekeeping=housekeeping,
         keeping_time=_keeping_time(recording, lease, housekeeping),
         following=shared.following,
-        receiving=_receiving(shared, again=collecting.again),
+        receiving=_receiving(shared, collecting),
         releasing=_releasing(shared),
         delivery=_delivery(shared),
     )
@@ -149,14 +149,15 @@ def _collecting(shared: _Shared) -> Collecting:
     )
 
 
-def _receiving(shared: _Shared, *, again: Callable[[int, float], None]) -> Receiving:
+def _receiving(shared: _Shared, collecting: Collecting) -> Receiving:
     return Receiving(
         following=shared.following,
         assignments=shared.assignments,
         plugins=shared.plugins,
         epochs=shared.epochs,
         record=shared.record,
-        again=again,
+        again=collecting.again,
+        is_needed=lambda: collecting.is_notified,
         clock=shared.offered.clock,
         shards=shared.settings.collect.shards,
     )
