@@ -79,21 +79,23 @@ class Delivery:
         self._soon.set()
 
     async def deliver(self) -> None:
-        """Deliver for ever."""
+        """Deliver for ever; what is under way goes on until `close`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._for_ever(self._look, self._until_soon))
+            tasks.create_task(self._for_ever(self._note, partial(asyncio.sleep, _NOTE)))
+            tasks.create_task(self._for_ever(self._tidy, partial(asyncio.sleep, _TIDY)))
+
+    async def finish(self) -> None:
+        """Send nothing more, and note how far all have come, or raise StoreUnavailable."""
+        for group in self._groups.values():
+            group.stop_sending()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._for_ever(self._look, self._until_soon))
-                tasks.create_task(self._for_ever(self._note, partial(asyncio.sleep, _NOTE)))
-                tasks.create_task(self._for_ever(self._tidy, partial(asyncio.sleep, _TIDY)))
+            await self._note()
         finally:
             self.close()
 
-    async def flush(self) -> None:
-        """Note how far all have come; StoreUnavailable leaves it undone."""
-        await self._note()
-
     def close(self) -> None:
-        """Send nothing more. Safe twice."""
+        """Let go of all. Safe twice."""
         for group in self._groups.values():
             group.serve([])
         self._filters.close()
