@@ -106,7 +106,7 @@ def assemble(
         following=shared.following,
         receiving=_receiving(shared, collecting),
         releasing=_releasing(shared),
-        delivery=_delivery(shared),
+        delivery=_delivery(shared, recorders),
     )
 
 
@@ -175,10 +175,10 @@ def _releasing(shared: _Shared) -> Releasing:
     )
 
 
-def _delivery(shared: _Shared) -> Delivery:
+def _delivery(shared: _Shared, recorders: Mapping[str, GroupRecorder]) -> Delivery:
     settings = shared.settings
     services = f"{settings.server.public_url.rstrip('/')}/wsrf/services/"
-    return Delivery(
+    delivery = Delivery(
         settings.notifications,
         groups={
             name: NotifiedGroup(
@@ -204,6 +204,9 @@ def _delivery(shared: _Shared) -> Delivery:
         shards=settings.collect.shards,
         clock=shared.offered.clock,
     )
+    for recorder in recorders.values():
+        recorder.on_recorded = delivery.look_soon
+    return delivery
 
 
 def _offered(settings: Settings, recording: Recording, http: Http, run_probe: RunProbe) -> Offered:

@@ -76,7 +76,8 @@ class Delivery:
 
     def look_soon(self) -> None:
         """Something was committed here that may be to tell."""
-        self._soon.set()
+        if self._is_subscribed:
+            self._soon.set()
 
     async def deliver(self) -> None:
         """Deliver for ever; what is under way goes on until `close`."""
