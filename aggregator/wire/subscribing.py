@@ -32,6 +32,7 @@ CHANGED_ENTRIES = ns.clark(ns.NOTIFICATION, "ChangedEntries")
 _NAMESPACES = frozenset({"", *(dialect.nt for dialect in FAMILIES)})
 _LONGEST_EXPRESSION = 16 * 1024
 _MOST_FILTERS = 16
+_LARGEST_REFERENCE = 16 * 1024
 _FALSE = frozenset({"0", "false"})
 _TEXT = etree.XPath("string()", smart_strings=False)
 
@@ -74,10 +75,7 @@ def read_subscribe(body: Element, *, dialect: Dialect) -> Subscribe:
     consumer = parts.get("ConsumerReference")
     if consumer is None:
         raise SubscribeFailed("the Subscribe has no ConsumerReference; it must say whom to notify")
-    try:
-        epr = read_epr(consumer)
-    except ConfigError as error:
-        raise SubscribeFailed(f"ConsumerReference: {error.message}") from error
+    epr, reference = _consumer(consumer)
     holder = body if dialect.family == "gt4" else parts.get("Filter")
     topics, contents, properties = _filters(holder, is_draft=dialect.family == "gt4")
     if dialect.family == "gt4" and not topics:
@@ -89,7 +87,7 @@ def read_subscribe(body: Element, *, dialect: Dialect) -> Subscribe:
     raw = "UseRaw" in policies or (use_notify is not None and text_of(use_notify) in _FALSE)
     return Subscribe(
         consumer=epr,
-        consumer_xml=serialise(consumer),
+        consumer_xml=reference,
         topics=topics,
         contents=contents,
         properties=properties,
@@ -144,6 +142,20 @@ def read_condition(element: Element) -> Condition:
     scope = {prefix: str(uri) for prefix, uri in element.nsmap.items() if prefix}
     check_expression(expression, scope, longest=_LONGEST_EXPRESSION)
     return Condition(expression, {p: uri for p, uri in scope.items() if f"{p}:" in expression})
+
+
+def _consumer(element: Element) -> tuple[EndpointReference, bytes]:
+    """The ConsumerReference; its references come with every message, so that it must be small."""
+    try:
+        epr = read_epr(element)
+    except ConfigError as error:
+        raise SubscribeFailed(f"ConsumerReference: {error.message}") from error
+    written = serialise(element)
+    if len(written) > _LARGEST_REFERENCE:
+        raise SubscribeFailed(
+            f"the ConsumerReference has {len(written)} bytes; at most {_LARGEST_REFERENCE} are taken"
+        )
+    return epr, written
 
 
 _Filters = tuple[tuple[TopicExpression, ...], tuple[Condition, ...], tuple[Condition, ...]]

@@ -71,6 +71,16 @@ class TestSubscribe:
                 parse(f'<n:Subscribe xmlns:n="{dialect.nt}"/>'.encode()), dialect=dialect
             )
 
+    def test_a_large_consumer_reference_is_refused(self) -> None:
+        """It would come back with every notification, to whomever it names."""
+        body = (
+            f'<n:Subscribe xmlns:n="{OASIS.nt}" xmlns:a="{OASIS.wsa}"><n:ConsumerReference>'
+            "<a:Address>http://c/</a:Address><a:ReferenceParameters>"
+            f"<x>{'x' * 20_000}</x></a:ReferenceParameters></n:ConsumerReference></n:Subscribe>"
+        )
+        with pytest.raises(SubscribeFailed, match="at most 16384 are taken"):
+            read_subscribe(parse(body.encode()), dialect=OASIS)
+
     def test_too_many_filters_are_refused(self) -> None:
         topic = f'<n:TopicExpression Dialect="{ns.TOPIC_DIALECTS[1]}Simple">a</n:TopicExpression>'
         body = (
