@@ -153,7 +153,8 @@ def _consumer(element: Element) -> tuple[EndpointReference, bytes]:
     written = serialise(element)
     if len(written) > _LARGEST_REFERENCE:
         raise SubscribeFailed(
-            f"the ConsumerReference has {len(written)} bytes; at most {_LARGEST_REFERENCE} are taken"
+            f"the ConsumerReference has {len(written)} bytes; at most "
+            f"{_LARGEST_REFERENCE} are taken"
         )
     return epr, written
 
