@@ -61,33 +61,47 @@ def dump_request(request: Subscribe) -> str:
     )
 
 
+def load_request(text: str, consumer: bytes) -> Subscribe:
+    """The Subscribe of which this was kept, and its serialised ConsumerReference."""
+    asked: Mapping[str, Any] = json.loads(text)
+    return Subscribe(
+        consumer=read_epr(parse(consumer, limits=NO_LIMITS)),
+        consumer_xml=consumer,
+        topics=tuple(
+            parse_topic_expression(text, dialect=dialect, scope=scope)
+            for text, dialect, scope in asked["topics"]
+        ),
+        contents=_conditions(asked["contents"]),
+        properties=_conditions(asked["properties"]),
+        raw=bool(asked["raw"]),
+        policies=tuple(asked["policies"]),
+    )
+
+
 class Subscriber:
     """Who subscribed: what is wanted, and the messages for it."""
 
     def __init__(self, stored: Subscription, *, facts: GroupFacts, manager: str) -> None:
         self.stored = stored
         self.dialect: Dialect = DIALECTS[stored.dialect]
-        asked: Mapping[str, Any] = json.loads(stored.request)
-        self.topics: tuple[TopicExpression, ...] = tuple(
-            parse_topic_expression(text, dialect=dialect, scope=scope)
-            for text, dialect, scope in asked["topics"]
-        )
-        self.contents = _conditions(asked["contents"])
-        self.properties = _conditions(asked["properties"])
-        self._wants_changes = CHANGED_ENTRIES in asked["policies"]
+        asked = load_request(stored.request, stored.consumer)
+        self.topics: tuple[TopicExpression, ...] = asked.topics
+        self.contents = asked.contents
+        self.properties = asked.properties
+        self._wants_changes = CHANGED_ENTRIES in asked.policies
         self._facts = facts
-        self.consumer = self._consumer(bool(asked["raw"]), manager)
+        self.consumer = self._consumer(asked, manager)
 
-    def _consumer(self, raw: bool, manager: str) -> Consumer:
+    def _consumer(self, asked: Subscribe, manager: str) -> Consumer:
         stored, dialect = self.stored, self.dialect
         producer = EndpointReference(self._facts.address)
         if stored.entry_id:
             producer = self._facts.entry_epr(stored.entry_key)
         written = partial(write_epr, namespace=dialect.nt, dialect=dialect)
         return Consumer(
-            read_epr(parse(stored.consumer, limits=NO_LIMITS)),
+            asked.consumer,
             dialect,
-            raw=raw,
+            raw=asked.raw,
             producer=written(producer, name="ProducerReference"),
             manager=written(
                 EndpointReference(f"{manager}/{stored.key}"), name="SubscriptionReference"
