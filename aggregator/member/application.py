@@ -9,7 +9,7 @@ from typing import Any
 from aggregator.errors import RequestTooLarge
 from aggregator.member.http_message import Incoming, Outgoing
 from aggregator.member.names import MANAGER_PATH
-from aggregator.member.pages import Pages, is_subscription, is_service, text
+from aggregator.member.pages import Pages, is_service, is_subscription, text
 from aggregator.member.requests import Request, read_request, refused_request
 from aggregator.member.service import HostService, Reply
 

@@ -105,7 +105,7 @@ class Producer:
         return True
 
     def _topics(self, dialect: Dialect) -> tuple[str, ...]:
-        return self._resource.names(dialect)
+        return self._resource.topics(dialect)
 
     def _value(self, name: str) -> bytes | None:
         cut = self._resource.property(name)

@@ -14,7 +14,7 @@ from aggregator.store.outbox import Told
 from aggregator.store.subscriptions import Subscription
 from aggregator.view import properties
 from aggregator.view.fragments import GroupFacts, entry_fragment, entry_frame, publish
-from aggregator.wire import namespaces as ns
+from aggregator.view.topics import CONTENT, ENTRY, REGISTRATION_COUNT, TERMINATION_TIME
 from aggregator.wire.dialects import DIALECTS, Dialect
 from aggregator.wire.epr import EndpointReference, read_epr, write_epr
 from aggregator.wire.notify import write_termination, write_value_change
@@ -22,18 +22,8 @@ from aggregator.wire.parse import NO_LIMITS, parse
 from aggregator.wire.subscribing import CHANGED_ENTRIES, Condition, Subscribe
 from aggregator.wire.topics import Topic, TopicExpression, parse_topic_expression, write_topic
 
-ENTRY: Topic = (ns.clark(ns.OASIS_SG, "Entry"),)
-REGISTRATION_COUNT: Topic = (ns.clark(ns.AGG, "RegistrationCount"),)
-TERMINATION_TIME: Topic = (ns.clark(ns.OASIS_RL, "TerminationTime"),)
-CONTENT: Topic = (ns.clark(ns.OASIS_SG, "Content"),)
-
 #: Makes the message about a change of a page.
 Make = Callable[[Told, Page], bytes]
-
-GROUP_TOPICS = (ENTRY, REGISTRATION_COUNT)
-"""What a group notifies of (MDS4 made wssg:Entry a topic)."""
-ENTRY_TOPICS = (TERMINATION_TIME, CONTENT)
-"""What an entry notifies of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,7 @@ from aggregator.errors import (
     TopicNotSupported,
 )
 from aggregator.notify.granting import granted_until
-from aggregator.notify.subscription import (
-    ENTRY,
-    ENTRY_TOPICS,
-    GROUP_TOPICS,
-    dump_request,
-    entry_message,
-)
+from aggregator.notify.subscription import dump_request, entry_message
 from aggregator.server import properties as found_properties
 from aggregator.server.entry_operations import scene_of_entry
 from aggregator.server.group_operations import scene_of_group
@@ -31,6 +25,7 @@ from aggregator.store.outbox import last_notice
 from aggregator.store.subscriptions import Subscription, count_subscriptions, make_subscription
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
+from aggregator.view.topics import ENTRY, ENTRY_TOPICS, GROUP_TOPICS
 from aggregator.view.views import group_facts
 from aggregator.wire.epr import EndpointReference
 from aggregator.wire.notify import write_value_change
