@@ -145,7 +145,18 @@ async def _subscribed(subscription: Subscription, context: Context) -> dict[str,
             except NotSpoken as error:
                 first = first or error
                 continue
-            return _remembered(granted, dialect, consumer, context.now)
+            lifetime = granted.lifetime
+            if lifetime is None and dialect.family == "gt4":
+                # The draft's response does not say: it is what was asked for.
+                lifetime = round(subscription.lifetime(context) * SECOND)
+            return {
+                "manager": granted.manager.decode(),
+                "dialect": dialect.name,
+                "consumer": consumer,
+                "producer": granted.address,
+                "tells": "changes" if granted.tells_changes else "values",
+                **_times(lifetime, context.now),
+            }
         raise first or CollectError("no dialect to speak", code="internal")
     except BaseException:
         await context.consumers.close(consumer)
@@ -174,17 +185,6 @@ async def _in_dialect(
             raise
     # A producer of others, that tells all entries each time.
     return await ask(policy=b"")
-
-
-def _remembered(granted: Granted, dialect: Dialect, consumer: str, now: int) -> dict[str, str]:
-    return {
-        "manager": granted.manager.decode(),
-        "dialect": dialect.name,
-        "consumer": consumer,
-        "producer": granted.address,
-        "tells": "changes" if granted.tells_changes else "values",
-        **_times(granted.lifetime, now),
-    }
 
 
 def _times(lifetime: int | None, now: int) -> dict[str, str]:

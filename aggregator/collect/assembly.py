@@ -26,7 +26,8 @@ from aggregator.config import Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.contract import Http, RunProbe
 from aggregator.errors import ConfigError
-from aggregator.notify.delivery import Delivery, NotifiedGroup
+from aggregator.notify.delivery import Delivery
+from aggregator.notify.group_feeds import NotifiedGroup
 from aggregator.notify.subscription import Switches
 from aggregator.registry.plugins import Plugins
 from aggregator.store.collection import Assignment

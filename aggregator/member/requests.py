@@ -175,11 +175,14 @@ def _read_operation(request: Request, body: Element) -> Request:
         assert operation is not None
         return replace(request, asked=read_asked(operation, body, dialect=request.dialect))
     elif operation is not GET_DOCUMENT:
-        raise UnknownOperation(
-            f"{SERVICE} does not offer {str(body.tag)[:200]}; it offers "
-            f"{', '.join(offered.name for offered in _OFFERED)}"
-        )
+        raise not_offered(str(body.tag))
     return replace(request, names=names, query=query)
+
+
+def not_offered(name: str) -> UnknownOperation:
+    """The error for an operation that the service has not, by its Clark name."""
+    offered = ", ".join(operation.name for operation in _OFFERED)
+    return UnknownOperation(f"{SERVICE} does not offer {name[:200]}; it offers {offered}")
 
 
 def _property_name(element: Element) -> str:

@@ -12,19 +12,19 @@ from typing import Any
 from aggregator.errors import (
     InvalidPropertyName,
     RequestError,
-    ResourceUnknown,
     UnknownOperation,
 )
 from aggregator.member.asked import MANAGER, MANAGER_READS, PRODUCER
 from aggregator.member.evaluator import Evaluator
 from aggregator.member.producing import Producer
-from aggregator.member.requests import Query, Request
+from aggregator.member.requests import Query, Request, not_offered
 from aggregator.member.resource import Cut, Resource, join_cuts
 from aggregator.member.subscription_manager import SubscriptionManager
 from aggregator.view.whole import is_whole_document
 from aggregator.wire.dialects import GET_DOCUMENT, QUERY_PROPERTIES, Dialect, Operation
 from aggregator.wire.envelope import reply_headers, write_envelope
 from aggregator.wire.faults import write_fault
+from aggregator.wire.namespaces import clark
 from aggregator.wire.times import format_datetime
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class HostService:
             if request.operation in PRODUCER:
                 return self._reply(request, self._produce(request))
             if request.operation in MANAGER:
-                raise ResourceUnknown("this is no subscription; its reference tells where it is")
+                raise not_offered(_clark(request))
             cut = self._cut(request)
         except RequestError as error:
             return self._fault(request, error)
@@ -190,6 +190,11 @@ class HostService:
         headers = reply_headers(request.addressing, fault.action)
         envelope = write_envelope(request.version, fault.body, headers=headers)
         return Reply(fault.status, request.version.content_type, envelope)
+
+
+def _clark(request: Request) -> str:
+    operation = request.operation or GET_DOCUMENT
+    return clark(request.dialect.namespace(operation.spec), operation.name)
 
 
 def _response(request: Request) -> tuple[bytes, bytes]:

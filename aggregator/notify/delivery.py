@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from aggregator.config.notifications import NotificationSettings
 from aggregator.contract import Http
-from aggregator.errors import AggregatorException, CollectError, StoreUnavailable
+from aggregator.errors import StoreUnavailable
 from aggregator.notify import metrics
-from aggregator.notify.consumer import send
-from aggregator.notify.feed import Feed, Item
 from aggregator.notify.filters import Filters
-from aggregator.notify.lane import Lane
-from aggregator.notify.page import Page
-from aggregator.notify.subscription import Subscriber, Switches
-from aggregator.store.accumulators import Accumulator, read_accumulator
-from aggregator.store.outbox import Told, notices_after, prune_notices
+from aggregator.notify.group_feeds import GroupFeeds, NotifiedGroup
+from aggregator.store.groups import GroupState, group_states
+from aggregator.store.outbox import prune_notices
 from aggregator.store.subscriptions import (
-    GroupState,
-    Subscription,
     end_subscription,
     end_subscriptions,
-    group_states,
     note_progress,
     subscriptions_of,
 )
 from aggregator.store.write import Write
-from aggregator.view.fragments import GroupFacts
-from aggregator.view.properties import registration_count
 from aggregator.wire.times import SECOND
 
 logger = logging.getLogger(__name__)
@@ -42,27 +32,8 @@ T = TypeVar("T")
 #: Seconds between two looks at the groups, between two notes of the progress, and between two
 #: times of tidying up; and until the store is asked again.
 _LOOK, _NOTE, _TIDY, _PAUSE = 0.05, 0.25, 2.0, 1.0
-#: Changes of one page, pages that are kept for others, subscriptions that end in one transaction.
-_PAGE, _PAGES, _MOST = 200, 8, 500
-
-
-@dataclass(frozen=True, slots=True)
-class NotifiedGroup:
-    """A group whose subscribers are told: what its entries read like, what is told of them."""
-
-    facts: GroupFacts
-    switches: Switches
-
-
-@dataclass(slots=True)
-class _Following:
-    """What is known of a group's subscriptions."""
-
-    name: str
-    sequence: int = -1
-    subscribed: int = -1
-    feeds: dict[int, tuple[Feed, asyncio.Task[None]]] = field(default_factory=dict)
-    pages: dict[int, asyncio.Future[Page]] = field(default_factory=dict)
+#: Subscriptions that end in one transaction.
+_MOST = 500
 
 
 class Delivery:
@@ -86,7 +57,7 @@ class Delivery:
         clock: Callable[[], int],
     ) -> None:
         self._settings = settings
-        self._groups = groups
+        self._offered = groups
         self._manager = manager
         self._http = http
         self._ask: Any = ask
@@ -95,7 +66,7 @@ class Delivery:
         self._shards = shards
         self._clock = clock
         self._filters = Filters()
-        self._following: dict[int, _Following] = {}
+        self._groups: dict[int, GroupFeeds] = {}
         self._held: frozenset[int] = frozenset()
         self._soon = asyncio.Event()
 
@@ -119,8 +90,8 @@ class Delivery:
 
     def close(self) -> None:
         """Send nothing more. Safe twice."""
-        for following in self._following.values():
-            self._stop(following, list(following.feeds))
+        for group in self._groups.values():
+            group.serve([])
         self._filters.close()
 
     async def _for_ever(
@@ -150,104 +121,39 @@ class Delivery:
         held = frozenset(self._epochs())
         moved, self._held = held != self._held, held
         for state in await self._ask(group_states):
-            if state.name not in self._groups:
+            feeds = self._feeds_of(state)
+            if feeds is None:
                 continue
-            following = self._following.setdefault(state.id, _Following(state.name))
-            if state.subscribed != following.subscribed or moved:
-                await self._read_subscriptions(state, following, held)
-            if state.sequence != following.sequence:
-                following.sequence = state.sequence
-                for feed, _ in following.feeds.values():
-                    feed.wake()
-        metrics.SUBSCRIPTIONS.set(sum(len(one.feeds) for one in self._following.values()))
+            if moved or state.subscribed != feeds.subscribed:
+                stored = await self._ask(partial(subscriptions_of, group_id=state.id))
+                feeds.serve([one for one in stored if one.slot % self._shards in held])
+                feeds.subscribed, feeds.subscribers = state.subscribed, state.subscribers
+            feeds.wake(state.sequence)
+        metrics.SUBSCRIPTIONS.set(sum(len(feeds.all()) for feeds in self._groups.values()))
 
-    async def _read_subscriptions(
-        self, state: GroupState, following: _Following, held: Collection[int]
-    ) -> None:
-        stored = await self._ask(partial(subscriptions_of, group_id=state.id))
-        now = self._clock()
-        wanted = {
-            one.id: one
-            for one in stored
-            if one.slot % self._shards in held
-            and not one.paused
-            and (one.termination is None or one.termination > now)
-        }
-        self._stop(following, [key for key in following.feeds if key not in wanted])
-        for key, one in wanted.items():
-            if key not in following.feeds:
-                self._start(state.id, following, one)
-        following.subscribed = state.subscribed
-
-    def _start(self, group_id: int, following: _Following, stored: Subscription) -> None:
-        group = self._groups[following.name]
-        try:
-            subscriber = Subscriber(stored, facts=group.facts, manager=self._manager)
-        except (AggregatorException, KeyError, ValueError):
-            # What an earlier version stored, this one may not read.
-            logger.exception("a subscription can't be read", extra={"subscription": stored.key})
-            return
-        feed = Feed(
-            subscriber,
-            switches=group.switches,
-            read=partial(self._page, group_id, following),
-            filters=self._filters,
-            clock=self._clock,
-            suspend_after=self._settings.suspend_after,
-        )
-        lane = Lane(
-            take=feed.take, send=partial(self._send, feed), done=feed.sent, failed=feed.failed
-        )
-        task = asyncio.create_task(lane.run())
-        task.add_done_callback(_look_at)
-        following.feeds[stored.id] = feed, task
-
-    def _stop(self, following: _Following, keys: Sequence[int]) -> None:
-        for key in keys:
-            _, task = following.feeds.pop(key)
-            task.cancel()
-
-    async def _send(self, feed: Feed, items: Sequence[Item]) -> None:
-        notices = [item.notice for item in items]
-        try:
-            await send(self._http, feed.subscriber.consumer, notices)
-        except CollectError as error:
-            metrics.SENT.labels(error.code).inc(len(notices))
-            raise
-        metrics.SENT.labels("success").inc(len(notices))
-
-    async def _page(self, group_id: int, following: _Following, after: int) -> Page:
-        """The changes after a sequence; who asks for the same at the same time gets the same."""
-        found = following.pages.get(after)
-        if found is None:
-            found = asyncio.ensure_future(self._read_page(group_id, following.name, after))
-            following.pages[after] = found
-            while len(following.pages) > _PAGES:
-                following.pages.pop(next(iter(following.pages)))
-        try:
-            page = await asyncio.shield(found)
-        except StoreUnavailable:
-            following.pages.pop(after, None)
-            raise
-        if len(page.changes) < _PAGE:
-            # More may come after it.
-            following.pages.pop(after, None)
-        return page
-
-    async def _read_page(self, group_id: int, name: str, after: int) -> Page:
-        def read(connection: Any) -> tuple[list[Told], Accumulator]:
-            changes = notices_after(connection, group_id, after, group=name, most=_PAGE)
-            return changes, read_accumulator(connection, group_id, self._clock())
-
-        changes, count = await self._ask(read)
-        return Page(changes, partial(_count, count))
+    def _feeds_of(self, state: GroupState) -> GroupFeeds | None:
+        """The feeds of a group; None for one that is not offered any more."""
+        if state.id not in self._groups:
+            if state.name not in self._offered:
+                return None
+            self._groups[state.id] = GroupFeeds(
+                state.id,
+                self._offered[state.name],
+                settings=self._settings,
+                manager=self._manager,
+                http=self._http,
+                ask=self._ask,
+                filters=self._filters,
+                clock=self._clock,
+            )
+        return self._groups[state.id]
 
     # What is noted, and tidied up.
 
     async def _note(self) -> None:
         """Note how far each has come, and end what has come to its end."""
-        for following in self._following.values():
-            feeds = [feed for feed, _ in following.feeds.values() if feed.moved]
+        for group in self._groups.values():
+            feeds = [feed for feed in group.all() if feed.moved]
             for feed in feeds:
                 feed.moved = False
             if feeds:
@@ -258,7 +164,7 @@ class Delivery:
                     for feed in feeds:
                         feed.moved = True
                     raise
-            for feed in [feed for feed, _ in following.feeds.values() if feed.ended]:
+            for feed in [feed for feed in group.all() if feed.ended]:
                 await self._write(partial(end_subscription, found=feed.subscriber.stored))
 
     async def _tidy(self) -> None:
@@ -268,30 +174,17 @@ class Delivery:
         while await self._write(partial(end_subscriptions, most=_MOST)) == _MOST:
             pass
         before = self._clock() - round(self._settings.queue_age * SECOND)
-        for group_id, following in self._following.items():
+        for group in self._groups.values():
+            if not group.subscribers and group.is_tidy:
+                continue
+            group.is_tidy = not group.subscribers
             floor, late = await self._write(
                 partial(
                     prune_notices,
-                    group_id=group_id,
+                    group_id=group.id,
                     before=before,
                     longest=self._settings.queue_length,
                     ends=self._settings.overflow == "end",
                 )
             )
-            if late:
-                self._pass_over(following, floor)
-
-    def _pass_over(self, following: _Following, floor: int) -> None:
-        for feed, _ in following.feeds.values():
-            feed.pass_over(floor)
-
-
-def _count(found: Accumulator) -> bytes:
-    return registration_count(
-        start=found.start, last_change=found.last_change, total=found.total, rates=found.rates
-    )
-
-
-def _look_at(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("bug in notifying a subscriber", exc_info=error)
+            group.are_late(late, floor)

@@ -70,20 +70,29 @@ class Feed:
         self._suspend_after = round(suspend_after * SECOND)
         self._queue: deque[Item] = deque()
         self._read_to = stored.sent
+        #: Until when it lasts; and up to which sequence it may read.
+        self.termination = stored.termination
+        self.limit = stored.sent
         self._some = asyncio.Event()
         self._some.set()
 
-    def wake(self) -> None:
-        """There is more to read."""
+    def wake(self, limit: int) -> None:
+        """There is more to read, up to a sequence."""
+        self.limit = limit
         self._some.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time has come."""
+        return self.termination is not None and self.termination <= self._clock()
 
     async def take(self) -> Sequence[Item]:
         """What is to be sent next; it stays in the queue until it is `sent`."""
         while not self._queue:
-            if self.ended:
-                await asyncio.Event().wait()
             await self._some.wait()
             self._some.clear()
+            if self.ended or self._read_to >= self.limit:
+                continue
             try:
                 page = await self._read(self._read_to)
             except StoreUnavailable as error:
@@ -94,6 +103,8 @@ class Feed:
             if page.changes:
                 self._some.set()
                 await self._take_in(page)
+        if self.is_over:
+            await asyncio.Event().wait()
         most = 1 if self.subscriber.consumer.raw else _TOGETHER
         batch: list[Item] = []
         size = 0
@@ -108,12 +119,16 @@ class Feed:
         for told in page.changes:
             if told.sequence <= self._read_to:
                 continue
-            for notice in self.subscriber.notices(told, self._switches, page=page):
-                if await self._is_wanted(notice):
-                    self._queue.append(Item(told.sequence, notice))
+            if told.sequence > self.limit:
+                # What it may not be told is known only up to here.
+                break
+            if not self.subscriber.is_paused_at(told.sequence):
+                for notice in self.subscriber.notices(told, self._switches, page=page):
+                    if await self._is_wanted(notice):
+                        self._queue.append(Item(told.sequence, notice))
             self._read_to = told.sequence
             if self.subscriber.is_last(told):
-                notice = termination_notice(self.subscriber, told)
+                notice = termination_notice(self.subscriber, told.at, "the entry has ended")
                 self._queue.append(Item(told.sequence, notice, ends=True))
                 return
         self._settle()

@@ -128,6 +128,10 @@ class Subscriber:
         elif told.kind in ("content", "health"):
             yield CONTENT, self._content
 
+    def is_paused_at(self, sequence: int) -> bool:
+        """Whether a change came while the subscription was paused."""
+        return self.stored.skip_after < sequence <= self.stored.skip_to
+
     def is_last(self, told: Told) -> bool:
         """Whether a change ends what was subscribed to."""
         return told.kind == "removed" and told.entry.id == self.stored.entry_id
@@ -160,11 +164,11 @@ def entry_message(told: Told, *, facts: GroupFacts, dialect: Dialect) -> bytes:
     return write_value_change(fragment, dialect=dialect)
 
 
-def termination_notice(subscriber: Subscriber, told: Told) -> Notice:
-    """That a subscription ends, since what it was to has ended with a change."""
+def termination_notice(subscriber: Subscriber, at: int, reason: str) -> Notice:
+    """That a subscription ends at an instant, and why."""
     dialect = subscriber.dialect
-    message = write_termination(told.at, "the entry has ended", dialect=dialect)
-    name = f"{subscriber.stored.key}:{told.sequence}:end"
+    message = write_termination(at, reason, dialect=dialect)
+    name = f"{subscriber.stored.key}:end"
     return Notice(name, message, write_topic(TERMINATION_TIME, dialect=dialect))
 
 

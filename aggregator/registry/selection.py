@@ -13,7 +13,6 @@ from aggregator.wire.parse import Element
 
 #: Blocks of MDS4 that nothing here works with yet, and what would.
 _UNBUILT = {
-    clark(AGG, "AggregatorSubscriptionType"): "source",
     clark(TRIGGER, "TriggerRuleType"): "sink",
 }
 _TYPE = clark(XSI, "type")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -21,7 +21,20 @@ DECLARE = Statement(
 IDS = Statement(select(groups.c.name, groups.c.id))
 PRUNED_TO = Statement(select(groups.c.id, groups.c.pruned_to))
 SEQUENCES = Statement(select(groups.c.id, groups.c.sequence))
+STATES = Statement(
+    select(groups.c.id, groups.c.name, groups.c.sequence, groups.c.subscribers, groups.c.subscribed)
+)
 SEQUENCE = Statement(select(groups.c.sequence).where(groups.c.id == bindparam("group")))
+
+
+class GroupState(NamedTuple):
+    """What there is to follow of a group: ``subscribed`` grows when its subscriptions change."""
+
+    id: int
+    name: str
+    sequence: int
+    subscribers: int
+    subscribed: int
 
 
 def declare_groups(store: Store, names: Sequence[str]) -> dict[str, int]:
@@ -49,3 +62,8 @@ def sequence(connection: Connection, group_id: int) -> int:
         raise LookupError(f"the store knows no group {group_id}")
     found: int = row[0]
     return found
+
+
+def group_states(connection: Connection) -> list[GroupState]:
+    """All groups, as far as one follows them."""
+    return [GroupState(*row) for row in STATES.rows(connection)]

@@ -179,7 +179,8 @@ def prune_notices(
     row = OLDER.row(write.connection, group=group_id, before=before)
     floor = int(row[0]) if row and row[0] is not None else 0
     row = SEQUENCE.row(write.connection, group=group_id)
-    floor = max(floor, (int(row[0]) if row else 0) - longest)
+    last = int(row[0]) if row else 0
+    floor = max(floor, last - longest)
     late = [row[0] for row in LATE.rows(write.connection, group=group_id, floor=floor)]
     if late and ends:
         write.run_many(END, [{"of": one} for one in late])
@@ -187,7 +188,7 @@ def prune_notices(
     elif late:
         write.run_many(PASS_OVER, [{"of": one, "floor": floor} for one in late])
     row = DONE.row(write.connection, group=group_id)
-    done = int(row[0]) if row is not None and row[0] is not None else floor
+    done = int(row[0]) if row is not None and row[0] is not None else last
     write.run(DROP, group=group_id, last=max(floor, done))
     return floor, late
 

@@ -48,7 +48,11 @@ subscription_state = Table(
     ),
     Column("termination", BigInteger),
     Column("sent", BigInteger, nullable=False),
-    Column("paused", Integer, nullable=False),
+    # 0, or the group's sequence when it was paused: what came before is told nevertheless.
+    Column("paused", BigInteger, nullable=False),
+    # What came in the last pause lies after the one, up to the other.
+    Column("skip_after", BigInteger, nullable=False),
+    Column("skip_to", BigInteger, nullable=False),
     Column("suspended", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("error", Text, nullable=False),

@@ -6,7 +6,18 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.errors import ResourceUnknown
 from aggregator.store.shards import slot_of
@@ -30,6 +41,8 @@ _FIELDS = (
     subscription_state.c.termination,
     subscription_state.c.sent,
     subscription_state.c.paused,
+    subscription_state.c.skip_after,
+    subscription_state.c.skip_to,
     subscription_state.c.suspended,
     subscription_state.c.failures,
     subscription_state.c.error,
@@ -62,6 +75,8 @@ MAKE_STATE = Statement(
         termination=bindparam("until"),
         sent=bindparam("sent_to"),
         paused=0,
+        skip_after=0,
+        skip_to=0,
         suspended=0,
         failures=0,
         error="",
@@ -88,8 +103,21 @@ OF_GROUP = Statement(
 END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
 RENEW = Statement(update(subscription_state).where(_by_id).values(termination=bindparam("until")))
 PAUSE = Statement(update(subscription_state).where(_by_id).values(paused=bindparam("is_paused")))
+# Where what came in an earlier pause is not passed yet, that of the present one is told.
+_passed = subscription_state.c.sent >= subscription_state.c.skip_to
 RESUME = Statement(
-    update(subscription_state).where(_by_id).values(paused=0, sent=bindparam("sent_to"))
+    update(subscription_state)
+    .where(_by_id)
+    .values(
+        paused=0,
+        skip_after=case(
+            (_passed, subscription_state.c.paused), else_=subscription_state.c.skip_after
+        ),
+        skip_to=case(
+            (_passed, bindparam("now_at", type_=BigInteger())),
+            else_=subscription_state.c.skip_to,
+        ),
+    )
 )
 SENT = Statement(
     update(subscription_state)
@@ -105,9 +133,6 @@ SENT = Statement(
 )
 ENDED = Statement(
     _SELECT.where(subscription_state.c.termination <= bindparam("now")).limit(bindparam("most"))
-)
-STATES = Statement(
-    select(groups.c.id, groups.c.name, groups.c.sequence, groups.c.subscribers, groups.c.subscribed)
 )
 
 
@@ -128,21 +153,13 @@ class Subscription(NamedTuple):
     termination: int | None
     sent: int
     paused: int
+    skip_after: int
+    skip_to: int
     suspended: int
     failures: int
     error: str
     error_since: int | None
     dropped: int
-
-
-class GroupState(NamedTuple):
-    """What there is to follow of a group: ``subscribed`` grows when its subscriptions change."""
-
-    id: int
-    name: str
-    sequence: int
-    subscribers: int
-    subscribed: int
 
 
 class Progress(NamedTuple):
@@ -216,16 +233,17 @@ def renew_subscription(write: Write, found: Subscription, termination: int | Non
 
 
 def pause_subscription(write: Write, found: Subscription) -> None:
-    """Tell its consumer nothing until it is resumed."""
-    write.run(PAUSE, of=found.id, is_paused=1)
-    write.rows(JOIN_GROUP, group=found.group_id, more=0)
+    """Tell its consumer nothing of what comes until it is resumed."""
+    [(sequence,)] = write.rows(JOIN_GROUP, group=found.group_id, more=0)
+    if not found.paused:
+        write.run(PAUSE, of=found.id, is_paused=max(1, sequence))
 
 
 def resume_subscription(write: Write, found: Subscription) -> None:
     """Tell its consumer again, of what comes from now on."""
     [(sequence,)] = write.rows(JOIN_GROUP, group=found.group_id, more=0)
     if found.paused:
-        write.run(RESUME, of=found.id, sent_to=sequence)
+        write.run(RESUME, of=found.id, now_at=sequence)
 
 
 def end_subscription(write: Write, found: Subscription) -> None:
@@ -245,11 +263,6 @@ def end_subscriptions(write: Write, *, most: int) -> int:
 def subscriptions_of(connection: Connection, group_id: int) -> list[Subscription]:
     """All subscriptions to a group and to its entries, those that are over too."""
     return [Subscription(*row) for row in OF_GROUP.rows(connection, group=group_id)]
-
-
-def group_states(connection: Connection) -> list[GroupState]:
-    """All groups, as far as one follows them."""
-    return [GroupState(*row) for row in STATES.rows(connection)]
 
 
 def note_progress(write: Write, all_of_them: Sequence[Progress]) -> None:

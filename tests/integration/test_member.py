@@ -239,7 +239,7 @@ def test_operations_of_other_services_are_refused_by_name(
     drafts = "http://docs.oasis-open.org/wsn/2004/06/wsn-WS-BaseNotification-1.2-draft-01.xsd"
     wsn = drafts if family == "gt4" else "http://docs.oasis-open.org/wsn/b-2"
     for name, namespace in (
-        ("Subscribe", wsn),
+        ("PauseSubscription", wsn),
         ("Add", soap.NS[family]["sg"]),
         ("Destroy", soap.NS[family]["rl"]),
     ):

@@ -174,13 +174,6 @@ def test_a_refusal_is_told_by_name(group: str, tmp_path: Path, member: str) -> N
     assert ended.out.endswith("1 of 2 registrations stood at the end\n")
 
 
-SUBSCRIPTION = """<agg:AggregatorSubscriptionType>
-  <agg:TopicExpression
-    xmlns:n="http://docs.oasis-open.org/wsn/2004/06/wsn-WS-BaseNotification-1.2-draft-01.xsd"
-    xmlns:sg="http://docs.oasis-open.org/wsrf/2004/06/wsrf-WS-ServiceGroup-1.2-draft-01.xsd"
-    n:Dialect="http://docs.oasis-open.org/wsn/2004/06/TopicExpression/Simple"
-    >sg:Entry</agg:TopicExpression>
-</agg:AggregatorSubscriptionType>"""
 RULE = """<agg:GetResourcePropertyPollType xmlns:glue="http://mds.globus.org/glue/ce/1.1">
   <agg:PollIntervalMillis>60000</agg:PollIntervalMillis>
   <agg:ResourcePropertyName>glue:GLUECE</agg:ResourcePropertyName>
@@ -191,10 +184,6 @@ RULE = """<agg:GetResourcePropertyPollType xmlns:glue="http://mds.globus.org/glu
   <trigger:minimumFiringInterval>600</trigger:minimumFiringInterval>
 </trigger:TriggerRuleType>"""
 UNBUILT = {
-    "subscription": (
-        SUBSCRIPTION,
-        "AggregatorSubscriptionType: this service has no source for it yet",
-    ),
     "rule": (RULE, "TriggerRuleType: this service has no sink for it yet"),
 }
 

@@ -24,7 +24,7 @@ CONFIGS = {
         f'<agg:AggregatorConfig xmlns:agg="{AGG}"/>',
         "Could not locate an Aggregator source that was compatible with the specified parameters: "
         "the AggregatorConfig holds no element; the sources of this group claim "
-        f"{{{AGG}}}ExecutionPollType, ",
+        f"{{{AGG}}}AggregatorSubscriptionType, {{{AGG}}}ExecutionPollType, ",
     ),
     "a source in no namespace": (
         f'<agg:AggregatorConfig xmlns:agg="{AGG}"><ExecutionPollType/></agg:AggregatorConfig>',
@@ -51,10 +51,10 @@ CONFIGS = {
     "not executable": (soap.execution_config("__init__.py"), "ProbeName"),
     "unknown prefix": (soap.get_property_config("nowhere:Thing"), "nowhere"),
     "missing name": (soap.get_property_config(""), "ResourcePropertyName"),
-    "a type not built yet": (
+    "a subscription to nothing": (
         f'<agg:AggregatorConfig xmlns:agg="{AGG}"><agg:AggregatorSubscriptionType/>'
         "</agg:AggregatorConfig>",
-        "AggregatorSubscriptionType: this service has no source for it yet",
+        "TopicExpression: missing; AggregatorSubscriptionType needs exactly one",
     ),
     "a rule beside a poll": (
         soap.get_property_config("agg:a").replace(

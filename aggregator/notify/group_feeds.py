@@ -1,0 +1,199 @@
+"""The feeds of one group: who is served, and the pages of changes that they share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from aggregator.config.notifications import NotificationSettings
+from aggregator.contract import Http
+from aggregator.errors import AggregatorException, CollectError, StoreUnavailable
+from aggregator.notify import metrics
+from aggregator.notify.consumer import send
+from aggregator.notify.feed import Feed, Item
+from aggregator.notify.filters import Filters
+from aggregator.notify.lane import Lane
+from aggregator.notify.page import Page
+from aggregator.notify.subscription import Subscriber, Switches, termination_notice
+from aggregator.store.accumulators import Accumulator, read_accumulator
+from aggregator.store.outbox import Told, notices_after
+from aggregator.store.subscriptions import Subscription
+from aggregator.view.fragments import GroupFacts
+from aggregator.view.properties import registration_count
+
+logger = logging.getLogger(__name__)
+
+#: Changes of one page, and pages that are kept for others.
+_PAGE, _PAGES = 200, 8
+
+
+@dataclass(frozen=True, slots=True)
+class NotifiedGroup:
+    """A group whose subscribers are told: what its entries read like, what is told of them."""
+
+    facts: GroupFacts
+    switches: Switches
+
+
+class GroupFeeds:
+    """Serves the subscriptions to a group and to its entries, each in a task of its own.
+
+    ``subscribed`` and ``subscribers`` are those of the group when its subscriptions were read;
+    ``is_tidy`` says that nothing is left in the outbox of one that nobody subscribed to.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        group: NotifiedGroup,
+        *,
+        settings: NotificationSettings,
+        manager: str,
+        http: Http,
+        ask: Callable[[Callable[[Any], Any]], Awaitable[Any]],
+        filters: Filters,
+        clock: Callable[[], int],
+    ) -> None:
+        self.id = number
+        self.subscribed = -1
+        self.subscribers = 0
+        self.is_tidy = False
+        self._group = group
+        self._settings = settings
+        self._manager = manager
+        self._http = http
+        self._ask = ask
+        self._filters = filters
+        self._clock = clock
+        self._sequence = -1
+        self._feeds: dict[int, tuple[Feed, asyncio.Task[None]]] = {}
+        self._pages: dict[int, asyncio.Future[Page]] = {}
+        self._last_words: set[asyncio.Task[None]] = set()
+
+    def all(self) -> list[Feed]:
+        """Those that are served."""
+        return [feed for feed, _ in self._feeds.values()]
+
+    def serve(self, stored: Collection[Subscription]) -> None:
+        """Serve these subscriptions, as far as their time is not over, and no others."""
+        now = self._clock()
+        wanted = {one.id: one for one in stored if one.termination is None or one.termination > now}
+        for key, (feed, _) in list(self._feeds.items()):
+            found, before = wanted.get(key), feed.subscriber.stored
+            if found is None:
+                self._stop(key)
+            elif (found.paused, found.skip_to) != (before.paused, before.skip_to):
+                # One that was paused or resumed is told of other changes from now on.
+                self._stop(key)
+                wanted[key] = found._replace(sent=max(found.sent, feed.progress.sent))
+            else:
+                feed.termination = found.termination
+        for key, one in wanted.items():
+            if key not in self._feeds:
+                self._start(one)
+        self._sequence = -1
+
+    def wake(self, sequence: int) -> None:
+        """The group's changes have come to a sequence."""
+        if sequence == self._sequence:
+            return
+        self._sequence = sequence
+        for feed in self.all():
+            feed.wake(min(sequence, feed.subscriber.stored.paused or sequence))
+
+    def are_late(self, keys: Sequence[int], floor: int) -> None:
+        """Subscribers stayed away for so long that they pass over the changes up to `floor`, or
+        are told that their subscriptions have ended."""
+        for key in keys:
+            if key not in self._feeds:
+                continue
+            feed = self._feeds[key][0]
+            if self._settings.overflow != "end":
+                feed.pass_over(floor)
+                continue
+            notice = termination_notice(
+                feed.subscriber, self._clock(), "the consumer stayed away for too long"
+            )
+            # Nobody waits for whether they are heard.
+            words = asyncio.create_task(self._send(feed, [Item(floor, notice)]))
+            self._last_words.add(words)
+            words.add_done_callback(self._last_words.discard)
+            words.add_done_callback(_look_at)
+
+    def _start(self, stored: Subscription) -> None:
+        try:
+            subscriber = Subscriber(stored, facts=self._group.facts, manager=self._manager)
+        except (AggregatorException, KeyError, ValueError):
+            # What an earlier version stored, this one may not read.
+            logger.exception("a subscription can't be read", extra={"subscription": stored.key})
+            return
+        feed = Feed(
+            subscriber,
+            switches=self._group.switches,
+            read=self._page,
+            filters=self._filters,
+            clock=self._clock,
+            suspend_after=self._settings.suspend_after,
+        )
+        lane = Lane(
+            take=feed.take, send=partial(self._send, feed), done=feed.sent, failed=feed.failed
+        )
+        task = asyncio.create_task(lane.run())
+        task.add_done_callback(_look_at)
+        self._feeds[stored.id] = feed, task
+
+    def _stop(self, key: int) -> None:
+        _, task = self._feeds.pop(key)
+        task.cancel()
+
+    async def _send(self, feed: Feed, items: Sequence[Item]) -> None:
+        notices = [item.notice for item in items]
+        try:
+            await send(self._http, feed.subscriber.consumer, notices)
+        except CollectError as error:
+            metrics.SENT.labels(error.code).inc(len(notices))
+            raise
+        metrics.SENT.labels("success").inc(len(notices))
+
+    async def _page(self, after: int) -> Page:
+        """The changes after a sequence; who asks for the same at the same time gets the same."""
+        found = self._pages.get(after)
+        if found is None:
+            found = self._pages[after] = asyncio.ensure_future(self._read_page(after))
+            while len(self._pages) > _PAGES:
+                self._pages.pop(next(iter(self._pages)))
+        try:
+            page = await asyncio.shield(found)
+        except StoreUnavailable:
+            self._pages.pop(after, None)
+            raise
+        if len(page.changes) < _PAGE:
+            # More may come after it.
+            self._pages.pop(after, None)
+        return page
+
+    async def _read_page(self, after: int) -> Page:
+        name = self._group.facts.name
+
+        def read(connection: Any) -> tuple[list[Told], Accumulator]:
+            changes = notices_after(connection, self.id, after, group=name, most=_PAGE)
+            return changes, read_accumulator(connection, self.id, self._clock())
+
+        changes, count = await self._ask(read)
+        return Page(changes, partial(_count, count))
+
+
+def _count(found: Accumulator) -> bytes:
+    return registration_count(
+        start=found.start, last_change=found.last_change, total=found.total, rates=found.rates
+    )
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None and not isinstance(error, CollectError):
+        logger.error("bug in notifying a subscriber", exc_info=error)
