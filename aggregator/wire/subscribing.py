@@ -149,6 +149,11 @@ def read_condition(element: Element) -> Condition:
     expression = str(_TEXT(element)).strip()
     scope = {prefix: str(uri) for prefix, uri in element.nsmap.items() if prefix}
     check_expression(expression, scope, longest=_LONGEST_EXPRESSION)
+    try:
+        # Who subscribes is told at once: later there is nobody to tell.
+        etree.XPath(expression, namespaces=scope)
+    except etree.XPathError as error:
+        raise InvalidQuery(f"{expression[:200]!r} is no XPath 1.0: {error}") from error
     return Condition(expression, {p: uri for p, uri in scope.items() if f"{p}:" in expression})
 
 

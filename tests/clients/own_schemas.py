@@ -30,5 +30,5 @@ def check_against_ours(element: etree._Element) -> None:
     if etree.QName(element).localname == "Fault":
         ((element,),) = (c for c in element if etree.QName(c).localname.lower() == "detail")
     alone = etree.fromstring(etree.tostring(element, with_tail=False))
-    drafts = any("/wsrf/2004/06/" in str(one.tag) for one in alone.iter("{*}*"))
+    drafts = any("/2004/06/" in str(one.tag) for one in alone.iter("{*}*"))
     dialect_schema("gt4" if drafts else "oasis").assertValid(alone)
