@@ -12,6 +12,7 @@ from tests.soap import AGG, NS, XPATH, Family
 
 from .validity_kit import (
     AT,
+    FAMILIES,
     Follows,
     answered,
     consumer,

@@ -19,7 +19,8 @@ CHANGED = '<m:ChangedEntries xmlns:m="urn:mds-aggregator:notification"/>'
 AT = "2041-01-01T00:00:00Z"
 Follows = Callable[[etree._Element], None]
 
-families = pytest.mark.parametrize("family", ("gt4", "oasis"))
+FAMILIES: tuple[Family, ...] = ("gt4", "oasis")
+families = pytest.mark.parametrize("family", FAMILIES)
 
 
 def by_the_published(element: etree._Element) -> None:
