@@ -30,6 +30,7 @@ BENCHMARKS = {
     "mass-expiry": "mass_expiry",
     "restart": "restart",
     "growth": "growth",
+    "notify": "notify",
 }
 
 Run = Callable[[Path, Callable[[float], None]], Result]

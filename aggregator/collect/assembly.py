@@ -26,6 +26,7 @@ from aggregator.config import Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.contract import Http, RunProbe
 from aggregator.errors import ConfigError
+from aggregator.notify.conditions import Conditions
 from aggregator.notify.delivery import Delivery
 from aggregator.notify.group_feeds import NotifiedGroup
 from aggregator.notify.subscription import Switches
@@ -34,6 +35,7 @@ from aggregator.store.collection import Assignment
 from aggregator.store.engine import Store
 from aggregator.store.leases import take_shards
 from aggregator.view.fragments import GroupFacts
+from aggregator.view.query_socket import query_socket
 
 #: Seconds beyond a source's own timeouts after which a collection is ended from outside.
 _MARGIN = 5.0
@@ -194,6 +196,7 @@ def _delivery(shared: _Shared) -> Delivery:
         },
         manager=f"{services}SubscriptionManagerService",
         http=shared.offered.http,
+        conditions=Conditions(query_socket(settings), timeout=settings.query.timeout),
         ask=shared.following.ask,
         write=shared.recording.write,
         epochs=shared.epochs,

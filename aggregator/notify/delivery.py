@@ -13,6 +13,7 @@ from aggregator.config.notifications import NotificationSettings
 from aggregator.contract import Http
 from aggregator.errors import StoreUnavailable
 from aggregator.notify import metrics
+from aggregator.notify.conditions import Conditions
 from aggregator.notify.filters import Filters
 from aggregator.notify.group_feeds import GroupFeeds, NotifiedGroup
 from aggregator.store.groups import GroupState, group_states
@@ -50,6 +51,7 @@ class Delivery:
         groups: Mapping[str, NotifiedGroup],
         manager: str,
         http: Http,
+        conditions: Conditions,
         ask: Callable[[Callable[[Any], T]], Awaitable[T]],
         write: Callable[[Callable[[Write], Any]], Awaitable[Any]],
         epochs: Callable[[], Mapping[int, int]],
@@ -60,6 +62,7 @@ class Delivery:
         self._offered = groups
         self._manager = manager
         self._http = http
+        self._conditions = conditions
         self._ask: Any = ask
         self._write = write
         self._epochs = epochs
@@ -144,6 +147,7 @@ class Delivery:
                 http=self._http,
                 ask=self._ask,
                 filters=self._filters,
+                conditions=self._conditions,
                 clock=self._clock,
             )
         return self._groups[state.id]

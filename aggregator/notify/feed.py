@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from aggregator.errors import CollectError, QueryFailed, StoreUnavailable
+from aggregator.notify.conditions import Conditions
 from aggregator.notify.consumer import Notice
 from aggregator.notify.filters import Filters
 from aggregator.notify.page import Page
@@ -47,6 +48,7 @@ class Feed:
         switches: Switches,
         read: Callable[[int], Awaitable[Page]],
         filters: Filters,
+        conditions: Conditions,
         clock: Callable[[], int],
         suspend_after: float,
     ) -> None:
@@ -66,6 +68,7 @@ class Feed:
         self._switches = switches
         self._read = read
         self._filters = filters
+        self._conditions = conditions
         self._clock = clock
         self._suspend_after = round(suspend_after * SECOND)
         self._queue: deque[Item] = deque()
@@ -95,14 +98,14 @@ class Feed:
                 continue
             try:
                 page = await self._read(self._read_to)
+                if page.changes:
+                    await self._take_in(page)
+                    self._some.set()
             except StoreUnavailable as error:
                 logger.info("a subscriber waits for the store: %s", error, extra=self.words())
                 await asyncio.sleep(_PAUSE)
                 self._some.set()
                 continue
-            if page.changes:
-                self._some.set()
-                await self._take_in(page)
         if self.is_over:
             await asyncio.Event().wait()
         most = 1 if self.subscriber.consumer.raw else _TOGETHER
@@ -116,13 +119,16 @@ class Feed:
         return batch
 
     async def _take_in(self, page: Page) -> None:
+        is_told = not self.subscriber.properties or await self._conditions.hold(
+            self.subscriber, sequence=page.changes[-1].sequence
+        )
         for told in page.changes:
             if told.sequence <= self._read_to:
                 continue
             if told.sequence > self.limit:
                 # What it may not be told is known only up to here.
                 break
-            if not self.subscriber.is_paused_at(told.sequence):
+            if is_told and not self.subscriber.is_paused_at(told.sequence):
                 for notice in self.subscriber.notices(told, self._switches, page=page):
                     if await self._is_wanted(notice):
                         self._queue.append(Item(told.sequence, notice))

@@ -13,6 +13,7 @@ from aggregator.config.notifications import NotificationSettings
 from aggregator.contract import Http
 from aggregator.errors import AggregatorException, CollectError, StoreUnavailable
 from aggregator.notify import metrics
+from aggregator.notify.conditions import Conditions
 from aggregator.notify.consumer import send
 from aggregator.notify.feed import Feed, Item
 from aggregator.notify.filters import Filters
@@ -56,6 +57,7 @@ class GroupFeeds:
         http: Http,
         ask: Callable[[Callable[[Any], Any]], Awaitable[Any]],
         filters: Filters,
+        conditions: Conditions,
         clock: Callable[[], int],
     ) -> None:
         self.id = number
@@ -68,6 +70,7 @@ class GroupFeeds:
         self._http = http
         self._ask = ask
         self._filters = filters
+        self._conditions = conditions
         self._clock = clock
         self._sequence = -1
         self._feeds: dict[int, tuple[Feed, asyncio.Task[None]]] = {}
@@ -136,6 +139,7 @@ class GroupFeeds:
             switches=self._group.switches,
             read=self._page,
             filters=self._filters,
+            conditions=self._conditions,
             clock=self._clock,
             suspend_after=self._settings.suspend_after,
         )

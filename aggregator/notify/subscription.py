@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from aggregator.notify.consumer import Consumer, Notice
@@ -79,6 +79,7 @@ class Subscriber:
         self.contents = asked.contents
         self.properties = asked.properties
         self._wants_changes = CHANGED_ENTRIES in asked.policies
+        self._wants: dict[Topic, bool] = {}
         self._facts = facts
         self.consumer = self._consumer(asked, manager)
 
@@ -98,6 +99,11 @@ class Subscriber:
             ),
         )
 
+    @property
+    def group(self) -> str:
+        """The name of the group."""
+        return self._facts.name
+
     def notices(self, told: Told, switches: Switches, *, page: Page) -> Iterator[Notice]:
         """What there is to say of a change of a page, in the consumer's dialect."""
         about = self._of_entry(told) if self.stored.entry_id else self._of_group(told, switches)
@@ -106,11 +112,15 @@ class Subscriber:
                 family = self.dialect.family
                 message = page.message(told, topic[0], family, partial(make, told, page))
                 name = f"{self.stored.key}:{told.sequence}:{topic[0].rpartition('}')[2]}"
-                yield Notice(name, message, write_topic(topic, dialect=self.dialect))
+                yield Notice(name, message, _topic_element(topic, self.dialect))
 
     def wants(self, topic: Topic) -> bool:
         """Whether a topic was asked for."""
-        return not self.topics or any(one.selects(topic) for one in self.topics)
+        found = self._wants.get(topic)
+        if found is None:
+            found = not self.topics or any(one.selects(topic) for one in self.topics)
+            self._wants[topic] = found
+        return found
 
     def _of_group(self, told: Told, switches: Switches) -> Iterator[tuple[Topic, Make]]:
         contents = switches.contents or self._wants_changes
@@ -170,6 +180,11 @@ def termination_notice(subscriber: Subscriber, at: int, reason: str) -> Notice:
     message = write_termination(at, reason, dialect=dialect)
     name = f"{subscriber.stored.key}:end"
     return Notice(name, message, write_topic(TERMINATION_TIME, dialect=dialect))
+
+
+@cache
+def _topic_element(topic: Topic, dialect: Dialect) -> bytes:
+    return write_topic(topic, dialect=dialect)
 
 
 def _conditions(found: list[Any]) -> tuple[Condition, ...]:

@@ -95,11 +95,6 @@ def _put(content: bytes, memory: int) -> None:
     os.ftruncate(memory, len(content))
 
 
-def query_socket(settings: Settings) -> Path:
-    """Where the query evaluator of this host listens."""
-    return settings.server.data_dir / "query.sock"
-
-
 def metrics_dir(settings: Settings) -> Path:
     """Where the processes of this host keep their shares of the metrics."""
     return settings.server.data_dir / "metrics"

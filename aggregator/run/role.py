@@ -13,9 +13,10 @@ from pathlib import Path
 
 from aggregator.config import ConfigurationError
 from aggregator.run import logs
-from aggregator.run.context import WRONG_CONFIGURATION, RunContext, metrics_dir, query_socket
+from aggregator.run.context import WRONG_CONFIGURATION, RunContext, metrics_dir
 from aggregator.run.parent import die_with
 from aggregator.run.this_process import this_process
+from aggregator.view.query_socket import query_socket
 
 
 def play(role: str, context: RunContext, *, parent: int) -> int:

@@ -16,12 +16,13 @@ from gunicorn.arbiter import Arbiter
 from aggregator.config import Settings
 from aggregator.run import logs
 from aggregator.run.balance import Balance
-from aggregator.run.context import RunContext, query_socket
+from aggregator.run.context import RunContext
 from aggregator.run.crowd import Patience, Room
 from aggregator.run.parent import die_with
 from aggregator.run.siblings import siblings_spared
 from aggregator.run.tls import context_of
 from aggregator.server.metric_files import add_up_ended
+from aggregator.view.query_socket import query_socket
 
 #: Files that a worker needs beside its connections: the store's, the logs, and one for each
 #: request that waits for the evaluator.

@@ -205,3 +205,16 @@ sink_versions = Table(
     Column("version", Integer, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# Tasks of the scheduler of events. Whoever moves `next_due` takes the turn that was due.
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("origin", Text, nullable=False),
+    Column("interval", BigInteger, nullable=False),
+    Column("next_due", BigInteger, nullable=False),
+    Column("ends", BigInteger),
+    Column("payload", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)

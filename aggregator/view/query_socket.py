@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from aggregator.config import Settings
+
 #: Longest path that fits into an address, with room for its end.
 _MAX_PATH = 100
 
@@ -67,3 +69,8 @@ def _short(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
+
+
+def query_socket(settings: Settings) -> Path:
+    """Where the query evaluator of this host listens."""
+    return settings.server.data_dir / "query.sock"

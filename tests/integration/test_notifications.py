@@ -89,6 +89,19 @@ class TestEntry:
         time.sleep(0.5)
         assert len(consumer.messages()) == 1
 
+    def test_a_filter_by_the_producers_properties_is_asked_as_they_are_then(
+        self, group: str, consumer: Consumer
+    ) -> None:
+        many = (
+            f'<n:ProducerProperties Dialect="{soap.XPATH}">count(//sg:Entry) &gt; 2'
+            "</n:ProducerProperties>"
+        )
+        subscribe(group, consumer.url, filters=many)
+        for name in "abc":
+            soap.add(group, f"http://m/{name}")
+            time.sleep(0.3)
+        assert told(consumer.until_messages(1)[0]) == "http://m/c"
+
     def test_a_hostile_filter_delays_nobody_else(self, group: str, consumer: Consumer) -> None:
         slow = "9"
         for _ in range(6):

@@ -16,8 +16,10 @@ from tests.notified import subscription_config
 from tests.service import MANY_GROUPS, RunningService, running_service, start_service
 from tests.waiting import until
 
+from .each_database import service
 from .member_kit import member
 
+__all__ = ["service"]
 FAMILIES: tuple[soap.Family, ...] = ("gt4", "oasis")
 #: The shortest life that can be asked for, so that renewals come soon.
 CONFIG = (

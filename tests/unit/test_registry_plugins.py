@@ -92,18 +92,11 @@ class TestSelection:
         with pytest.raises(ConfigError, match="One: this group does not take One; it takes Two"):
             select_source(config(BLOCK_ONE), FOUND, allowed=("Two",))
 
-    @pytest.mark.parametrize(
-        ("name", "namespace"),
-        [
-            ("AggregatorSubscriptionType", AGG),
-            ("TriggerRuleType", TRIGGER),
-        ],
-    )
-    def test_types_of_mds4_that_nobody_built_are_refused_by_name(
-        self, name: str, namespace: str
-    ) -> None:
-        with pytest.raises(ConfigError, match=f"{name}: this service has no .* for it yet"):
-            select_source(config(BLOCK_ONE, f'<{name} xmlns="{namespace}"/>'), FOUND)
+    def test_a_type_of_mds4_that_nobody_built_is_refused_by_name(self) -> None:
+        with pytest.raises(
+            ConfigError, match="TriggerRuleType: this service has no sink for it yet"
+        ):
+            select_source(config(BLOCK_ONE, f'<TriggerRuleType xmlns="{TRIGGER}"/>'), FOUND)
 
     @pytest.mark.parametrize(
         ("name", "told"),

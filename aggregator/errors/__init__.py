@@ -1,0 +1,168 @@
+"""Every error of ours, in one tree.
+
+AggregatorException
+ +- ConfigError              a registration or setting can't work: the Add is refused
+ +- CollectError             one collection failed: this tick only, the entry keeps its old data
+ +- DeliverError             one sink could not take a delivery: the other sinks go on
+ +- RequestError             a client's request is wrong; answered with a fault, nothing changed
+ |   +- MalformedRequest     not XML, DOCTYPE, too deep, no envelope
+ |   |   +- RequestTooLarge  over the limit of bytes or nodes
+ |   +- VersionMismatch      an envelope of no SOAP version that is spoken here
+ |   +- NotUnderstood        a mustUnderstand header that nobody here understands
+ |   +- UnknownOperation     a body element that names no operation of the service
+ |   +- ResourceUnknown      a missing, unknown or expired resource key
+ |   +- InvalidPropertyName  a resource property that the resource does not have
+ |   +- InvalidQuery         an expression that is no XPath 1.0
+ |   +- UnknownQueryDialect  a query language other than XPath 1.0
+ |   +- QueryFailed          an expression that could not be evaluated within the limits
+ |   +- AddRefused           the group does not take the member
+ |   |   +- ContentRefused   the Content does not follow the membership rules
+ |   |   +- MemberInterfaceUnsupported
+ |   +- TerminationTimeRejected  the requested lifetime can't be granted
+ |   +- SubscribeFailed      a subscription that can't be made
+ |   |   +- TopicDialectUnknown, InvalidTopicExpression, TopicNotSupported
+ |   |   +- InvalidFilter, InvalidProducerProperties, InvalidMessageContent
+ |   |   +- UnacceptableInitialTime
+ |   |   +- UnrecognizedPolicy, UnsupportedPolicy, NotifyNotSupported
+ |   +- UnacceptableTime     the lifetime that a Renew asks for can't be granted
+ |   +- NoCurrentMessage     nothing was published on the topic yet
+ |   +- MultipleTopics       one topic is wanted, and several are named
+ |   +- UnsubscribeFailed, PauseFailed, ResumeFailed
+ |   +- PullFailed, PullPointNotCreated, PullPointNotDestroyed
+ |   +- NotifyRefused        a notification that belongs to no subscription of ours
+ +- StoreUnavailable         the store did not answer in time; try again
+ +- EventError               an event was not made, published, read or scheduled
+ |   +- EventNotReady        no msg_type, event_id, origin, handler... (AssertionError too)
+ |   +- EventValueUnknown    a name or number that an enum does not have (AssertionError too)
+ |   +- EventFieldsUnknown   fields that neither the event nor its additional message has
+ |   +- EventUnwritable      an event that can't be sent: too large, too deep, no text of XML
+ |   +- EventUnreadable      what arrived is no event that is read here
+ |   +- BrokerUnavailable    the broker did not answer in time; try again
+ |   +- BrokerRefused        the broker answered, and does not do it
+ |   +- SubscriptionRefused  the event monitor has as many subscriptions as it takes
+ |   +- TaskRefused          a task that the scheduler does not take
+ +- RemoteError              a service that we called did not answer as it should
+     +- RemoteFault          it answered with a SOAP fault
+
+SOAP fault names and HTTP statuses are chosen in ``aggregator.wire.faults`` only.
+"""
+
+from __future__ import annotations
+
+from aggregator.errors.core import (
+    AddRefused,
+    AggregatorException,
+    CollectError,
+    ConfigError,
+    ContentRefused,
+    DeliverError,
+    InvalidPropertyName,
+    InvalidQuery,
+    MalformedRequest,
+    MemberInterfaceUnsupported,
+    NotUnderstood,
+    QueryFailed,
+    RemoteError,
+    RemoteFault,
+    RequestError,
+    RequestTooLarge,
+    ResourceUnknown,
+    StoreUnavailable,
+    TerminationTimeRejected,
+    UnknownOperation,
+    UnknownQueryDialect,
+    VersionMismatch,
+)
+from aggregator.errors.events import (
+    BrokerRefused,
+    BrokerUnavailable,
+    EventError,
+    EventFieldsUnknown,
+    EventNotReady,
+    EventUnreadable,
+    EventUnwritable,
+    EventValueUnknown,
+    SubscriptionRefused,
+    TaskRefused,
+)
+from aggregator.errors.notifications import (
+    InvalidFilter,
+    InvalidMessageContent,
+    InvalidProducerProperties,
+    InvalidTopicExpression,
+    MultipleTopics,
+    NoCurrentMessage,
+    NotifyNotSupported,
+    NotifyRefused,
+    PauseFailed,
+    PullFailed,
+    PullPointNotCreated,
+    PullPointNotDestroyed,
+    ResumeFailed,
+    SubscribeFailed,
+    TopicDialectUnknown,
+    TopicNotSupported,
+    UnacceptableInitialTime,
+    UnacceptableTime,
+    UnknownWish,
+    UnrecognizedPolicy,
+    UnsubscribeFailed,
+    UnsupportedPolicy,
+)
+
+__all__ = [
+    "AddRefused",
+    "AggregatorException",
+    "BrokerRefused",
+    "BrokerUnavailable",
+    "CollectError",
+    "ConfigError",
+    "ContentRefused",
+    "DeliverError",
+    "EventError",
+    "EventFieldsUnknown",
+    "EventNotReady",
+    "EventUnreadable",
+    "EventUnwritable",
+    "EventValueUnknown",
+    "InvalidFilter",
+    "InvalidMessageContent",
+    "InvalidProducerProperties",
+    "InvalidPropertyName",
+    "InvalidQuery",
+    "InvalidTopicExpression",
+    "MalformedRequest",
+    "MemberInterfaceUnsupported",
+    "MultipleTopics",
+    "NoCurrentMessage",
+    "NotUnderstood",
+    "NotifyNotSupported",
+    "NotifyRefused",
+    "PauseFailed",
+    "PullFailed",
+    "PullPointNotCreated",
+    "PullPointNotDestroyed",
+    "QueryFailed",
+    "RemoteError",
+    "RemoteFault",
+    "RequestError",
+    "RequestTooLarge",
+    "ResourceUnknown",
+    "ResumeFailed",
+    "StoreUnavailable",
+    "SubscribeFailed",
+    "SubscriptionRefused",
+    "TaskRefused",
+    "TerminationTimeRejected",
+    "TopicDialectUnknown",
+    "TopicNotSupported",
+    "UnacceptableInitialTime",
+    "UnacceptableTime",
+    "UnknownOperation",
+    "UnknownQueryDialect",
+    "UnknownWish",
+    "UnrecognizedPolicy",
+    "UnsubscribeFailed",
+    "UnsupportedPolicy",
+    "VersionMismatch",
+]
