@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
 
 from aggregator.errors import (
     InvalidTopicExpression,
@@ -12,6 +11,7 @@ from aggregator.errors import (
     SubscribeFailed,
     TopicNotSupported,
 )
+from aggregator.notify.consumer import check_consumer
 from aggregator.notify.granting import granted_until
 from aggregator.notify.subscription import dump_request, entry_message
 from aggregator.server import properties as found_properties
@@ -41,7 +41,7 @@ def subscribe(site: Site, request: Request) -> Writing[Reply]:
     scene = _scene(site, request)
     dialect = request.dialect
     asked = read_subscribe(request.envelope.body, dialect=dialect)
-    _check_consumer(asked)
+    check_consumer(asked.consumer.address)
     _check_topics(asked, scene)
     settings = site.settings.notifications
     now = site.registry.store.clock.now()
@@ -144,18 +144,3 @@ def _one_topic(expression: TopicExpression, scene: Scene) -> Topic:
 def _unsupported(expression: TopicExpression, scene: Scene) -> TopicNotSupported:
     known = ", ".join("/".join(topic) for topic in _topics(scene))
     return TopicNotSupported(f"{expression.text[:200]!r} selects no topic; there are {known}")
-
-
-def _check_consumer(asked: Subscribe) -> None:
-    """Refuse a consumer that can't be told anything; where it lies is seen when it is told."""
-    address = asked.consumer.address
-    try:
-        parts = urlsplit(address)
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_one = False
-    if not is_one:
-        raise SubscribeFailed(
-            f"the ConsumerReference {address[:200]!r} can't be notified; a http or https address "
-            "is needed"
-        )

@@ -98,13 +98,19 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningMember]:
         yield running
 
 
+def _to_count(url: str, family: Family) -> str:
+    body = subscribe_body(url, "x:Count", family=family)
+    return body.replace("<n:Subscribe ", '<n:Subscribe xmlns:x="urn:t" ')
+
+
 @families
 def test_what_a_member_tells_and_answers(
     host: RunningMember, consumer: Consumer, family: Family, follows: Follows
 ) -> None:
-    body = subscribe_body(consumer.url, "x:Count", family=family).replace(
-        "<n:Subscribe ", '<n:Subscribe xmlns:x="urn:t" '
-    )
+    for nobody in ("mailto:x", "http://"):
+        refused = answered(soap.call(host.url, _to_count(nobody, family)), follows, status=500)
+        assert refused.find(".//{*}SubscribeCreationFailedFault") is not None
+    body = _to_count(consumer.url, family)
     subscribed = answered(soap.call(host.url, body), follows)
     manager = subscribed.findtext("{*}SubscriptionReference/{*}Address") or ""
     consumer.until_messages(2)
