@@ -119,6 +119,9 @@ def test_what_a_member_tells_and_answers(
     (told,) = answered(soap.call(host.url, get(family, name)), follows)
     assert told.text == "t:Count"
     assert told.nsmap["t"] == "urn:t"
+    declared = f'xmlns:n="{NT[family]}"'
+    count = soap.query(host.url, f"string(/*/{name})", family=family, declare=declared)
+    assert count.body.text == "t:Count"
     for asked in ("n:ConsumerReference", "rl:CurrentTime", "h:health"):
         answered(soap.call(manager, get(family, asked)), follows)
     answered(manage(manager, "PauseSubscription", family=family), follows)
