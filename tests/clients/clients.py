@@ -46,6 +46,11 @@ class ForeignClient:
         program = [*self.program[:-1], self.program[-1].replace("client.", "subscriber.")]
         return run([*program, url, dialect, *words, soap])
 
+    def notify(self, url: str, dialect: str, value: str) -> None:
+        """Tell a consumer that the property t:Load has a value."""
+        program = [*self.program[:-1], self.program[-1].replace("client.", "notifier.")]
+        printed([*program, url, dialect, value])
+
     def operations(self, url: str, folder: Path) -> list[str]:
         """The operations that the client finds in a WSDL."""
         if self.name == "gsoap":

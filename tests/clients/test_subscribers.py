@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from tests import soap
+from tests import notified, soap
 from tests.clients import gsoap_consumer
 from tests.clients.clients import ForeignClient
-from tests.clients.test_clients import DIALECTS, EACH_VERSION, QUERY, moment, need
+from tests.clients.test_clients import DIALECTS, EACH, EACH_VERSION, QUERY, moment, need
 from tests.notified import manage, subscribe
 from tests.soap import NS, Family
+from tests.waiting import until
 
 INITIAL, RENEWED = "2041-01-01T00:00:00Z", "2042-01-01T00:00:00Z"
 #: What is told of subscriptions is the same on each database.
@@ -43,6 +44,28 @@ def test_subscribes_renews_and_ends(
         # It was its own consumer, and decoded what it was told down to the entry's member.
         assert reply["topic"].endswith(":Entry")
         assert (reply["producer"], reply["member"]) == (service_url, address)
+
+
+@real
+@pytest.mark.parametrize("dialect", ["oasis", "gt4"])
+@pytest.mark.parametrize("client", [one for one in EACH if one.id in ("zeep", "php")])
+def test_a_foreign_producer_notifies_the_service(
+    client: ForeignClient, dialect: Family, service_url: str
+) -> None:
+    """By the WSDL at the address to which it was told to send."""
+    need(client)
+    with notified.producer(family=dialect) as producer:
+        config = notified.subscription_config(family=dialect)
+        soap.add(service_url, producer.url, config, family=dialect)
+        (consumer,) = producer.subscriptions.values()
+
+        client.notify(consumer, dialect, "41")
+
+        load = f".//{{{soap.AGG}}}AggregatorData/{{urn:t}}Load"
+        until(
+            lambda: soap.entries(service_url)[0].findtext(load) == "41",
+            what="the value in the entry",
+        )
 
 
 @pytest.mark.timeout(180)
