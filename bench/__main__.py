@@ -17,6 +17,7 @@ RUNS = {
     "chaos": ("chaos", "Processes killed at random moments under load."),
     "fuzz": ("fuzz", "Random requests against a running service."),
     "fuzz-wire": ("fuzz_wire", "Random bytes against the modules that read messages."),
+    "notify-kills": ("notify_kills", "Notifications while consumers and services are killed."),
     "timeouts": ("timeouts", "Probes and polls that time out by the thousand."),
     "xpath-answers": ("xpath_oracle", "Random expressions, each answer compared with BaseX's."),
 }

@@ -17,7 +17,9 @@ _CONSUMER = re.compile(rb"ConsumerReference>.*?Address[^>]*>([^<]+)<", re.S)
 _NT = NT["oasis"]
 
 
-class _Served(asyncio.Protocol):
+class Served(asyncio.Protocol):
+    """A connection whose POSTs are answered by a function of path and body."""
+
     def __init__(self, answer: Callable[[str, bytes], bytes]) -> None:
         self._answer = answer
         self._data = bytearray()
@@ -78,7 +80,7 @@ async def notified() -> AsyncIterator[Notified]:
     """Members and consumers that are there as long as the block."""
     made = Notified()
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Served(made.answer), "127.0.0.1", 0, backlog=1000)
+    server = await loop.create_server(lambda: Served(made.answer), "127.0.0.1", 0, backlog=1000)
     made.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield made

@@ -106,7 +106,8 @@ class GroupFeeds:
             return
         self._sequence = sequence
         for feed in self.all():
-            feed.wake(min(sequence, feed.subscriber.stored.paused or sequence))
+            paused = feed.subscriber.stored.paused
+            feed.wake(min(sequence, paused - 1) if paused else sequence)
 
     def are_late(self, keys: Sequence[int], floor: int) -> None:
         """Subscribers stayed away for so long that they pass over the changes up to `floor`, or

@@ -25,6 +25,11 @@ _BLOCKS = (
           <agg:PollIntervalMillis>5000</agg:PollIntervalMillis>
           <agg:ProbeName>http</agg:ProbeName>
         </agg:ExecutionPollType>""",
+    """<agg:AggregatorSubscriptionType>
+          <agg:TopicExpression xmlns:glue="http://mds.globus.org/glue/ce/1.1"
+            Dialect="http://docs.oasis-open.org/wsn/2004/06/TopicExpression/Simple"
+            >glue:Host</agg:TopicExpression>
+        </agg:AggregatorSubscriptionType>""",
 )
 
 _REGISTRATION = """  <ServiceGroupRegistrationParameters>

@@ -22,7 +22,7 @@ from aggregator.server.request import Reply, Request, reply
 from aggregator.server.routes import MANAGER, SERVICES
 from aggregator.server.site import Site
 from aggregator.store.outbox import last_notice
-from aggregator.store.subscriptions import Subscription, count_subscriptions, make_subscription
+from aggregator.store.subscriptions import count_subscriptions, make_subscription
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
 from aggregator.view.topics import ENTRY, ENTRY_TOPICS, GROUP_TOPICS
@@ -48,7 +48,7 @@ def subscribe(site: Site, request: Request) -> Writing[Reply]:
     termination = granted_until(asked.termination, now=now, longest=settings.max_lifetime)
     entry = (scene.entry.id, scene.entry.key) if scene.entry else (0, "")
 
-    def unit(write: Write) -> Subscription:
+    def unit(write: Write) -> str:
         count = count_subscriptions(write, scene.group.id)
         if count >= settings.max_subscriptions:
             raise SubscribeFailed(
@@ -66,16 +66,16 @@ def subscribe(site: Site, request: Request) -> Writing[Reply]:
             termination=termination,
         )
 
-    made: Subscription = yield unit
+    key: str = yield unit
     log.info(
         "subscribed",
         extra={
             "group": scene.group.name,
-            "subscription": made.key,
+            "subscription": key,
             "consumer": asked.consumer.address,
         },
     )
-    manager = EndpointReference(f"{site.public_url}{SERVICES}{MANAGER}/{made.key}")
+    manager = EndpointReference(f"{site.public_url}{SERVICES}{MANAGER}/{key}")
     body = subscribe_response(
         manager,
         dialect=dialect,

@@ -27,6 +27,8 @@ DRAW = Statement(
     .values(
         sequence=groups.c.sequence + bindparam("drawn"),
         entries=groups.c.entries + bindparam("difference"),
+        subscribers=groups.c.subscribers + bindparam("joined"),
+        subscribed=groups.c.subscribed + bindparam("touched"),
         pruned_to=case((_pruned_to > groups.c.pruned_to, _pruned_to), else_=groups.c.pruned_to),
     )
     .returning(groups.c.sequence, groups.c.subscribers)
@@ -40,7 +42,7 @@ def close_transaction(write: Write) -> None:
     write_accumulated(write)
     log: list[tuple[object, ...]] = []
     told: list[tuple[int, int, int, int, str]] = []
-    for group_id in sorted({*tally.changes, *tally.entries, *tally.pruned_to}):
+    for group_id in sorted({*tally.changes, *tally.entries, *tally.pruned_to, *tally.joined}):
         made = tally.changes.get(group_id, [])
         [(last, subscribers)] = write.rows(
             DRAW,
@@ -48,7 +50,11 @@ def close_transaction(write: Write) -> None:
             drawn=len(made),
             difference=tally.entries.get(group_id, 0),
             pruned_to=tally.pruned_to.get(group_id, 0),
+            joined=tally.joined.get(group_id, 0),
+            touched=int(group_id in tally.joined),
         )
+        for mark, values in tally.marks.get(group_id, ()):
+            write.run(mark, **values, reached=last)
         for sequence, (entry, at, kind) in enumerate(made, last - len(made) + 1):
             log.append((group_id, sequence, at, entry, kind))
             if subscribers:

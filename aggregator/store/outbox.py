@@ -97,6 +97,24 @@ PASS_OVER = Statement(
     )
 )
 END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
+SEQUENCE = Statement(select(groups.c.sequence).where(groups.c.id == bindparam("group")))
+_of_group = subscription_state.c.subscription_id.in_(
+    select(subscriptions.c.id).where(subscriptions.c.group_id == bindparam("group"))
+)
+LATE = Statement(
+    select(subscription_state.c.subscription_id).where(
+        _of_group, subscription_state.c.sent < bindparam("floor")
+    )
+)
+PASS_OVER = Statement(
+    update(subscription_state)
+    .where(subscription_state.c.subscription_id == bindparam("of"))
+    .values(
+        dropped=subscription_state.c.dropped + bindparam("floor") - subscription_state.c.sent,
+        sent=bindparam("floor"),
+    )
+)
+END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
 LEAVE_GROUP = Statement(
     update(groups)
     .where(groups.c.id == bindparam("group"))
@@ -184,7 +202,7 @@ def prune_notices(
     late = [row[0] for row in LATE.rows(write.connection, group=group_id, floor=floor)]
     if late and ends:
         write.run_many(END, [{"of": one} for one in late])
-        write.run(LEAVE_GROUP, group=group_id, fewer=len(late))
+        write.join(group_id, -len(late))
     elif late:
         write.run_many(PASS_OVER, [{"of": one, "floor": floor} for one in late])
     row = DONE.row(write.connection, group=group_id)

@@ -48,7 +48,7 @@ subscription_state = Table(
     ),
     Column("termination", BigInteger),
     Column("sent", BigInteger, nullable=False),
-    # 0, or the group's sequence when it was paused: what came before is told nevertheless.
+    # 0, or one more than the group's sequence at the pause: what came before is told nevertheless.
     Column("paused", BigInteger, nullable=False),
     # What came in the last pause lies after the one, up to the other.
     Column("skip_after", BigInteger, nullable=False),

@@ -23,7 +23,6 @@ from aggregator.errors import ResourceUnknown
 from aggregator.store.shards import slot_of
 from aggregator.store.statement import Statement
 from aggregator.store.subscription_tables import subscription_state, subscriptions
-from aggregator.store.tables import groups
 from aggregator.store.write import Write
 
 _FIELDS = (
@@ -73,7 +72,7 @@ MAKE_STATE = Statement(
     insert(subscription_state).values(
         subscription_id=bindparam("of"),
         termination=bindparam("until"),
-        sent=bindparam("sent_to"),
+        sent=0,
         paused=0,
         skip_after=0,
         skip_to=0,
@@ -83,14 +82,7 @@ MAKE_STATE = Statement(
         dropped=0,
     )
 )
-JOIN_GROUP = Statement(
-    update(groups)
-    .where(groups.c.id == bindparam("group"))
-    .values(
-        subscribers=groups.c.subscribers + bindparam("more"), subscribed=groups.c.subscribed + 1
-    )
-    .returning(groups.c.sequence)
-)
+BEGIN = Statement(update(subscription_state).where(_by_id).values(sent=bindparam("reached")))
 COUNT = Statement(
     select(func.count())
     .select_from(subscriptions)
@@ -102,19 +94,23 @@ OF_GROUP = Statement(
 )
 END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
 RENEW = Statement(update(subscription_state).where(_by_id).values(termination=bindparam("until")))
-PAUSE = Statement(update(subscription_state).where(_by_id).values(paused=bindparam("is_paused")))
+PAUSE = Statement(
+    update(subscription_state)
+    .where(_by_id, subscription_state.c.paused == 0)
+    # 0 is for one that is not paused, and a group's first sequence is 1.
+    .values(paused=bindparam("reached") + 1)
+)
 # Where what came in an earlier pause is not passed yet, that of the present one is told.
+_before = subscription_state.c.paused - 1
 _passed = subscription_state.c.sent >= subscription_state.c.skip_to
 RESUME = Statement(
     update(subscription_state)
     .where(_by_id)
     .values(
         paused=0,
-        skip_after=case(
-            (_passed, subscription_state.c.paused), else_=subscription_state.c.skip_after
-        ),
+        skip_after=case((_passed, _before), else_=subscription_state.c.skip_after),
         skip_to=case(
-            (_passed, bindparam("now_at", type_=BigInteger())),
+            (_passed, bindparam("reached", type_=BigInteger())),
             else_=subscription_state.c.skip_to,
         ),
     )
@@ -184,14 +180,12 @@ def make_subscription(
     consumer: bytes,
     request: str,
     termination: int | None,
-) -> Subscription:
-    """Store a subscription to a group, or to the entry whose id and key are given.
+) -> str:
+    """Store a subscription to a group, or to the entry whose id and key are given; its key.
 
     It is told of every change whose transaction comes after this one.
     """
     key = f"{write.now:014x}{secrets.token_hex(16)}"
-    # Whoever draws a sequence of the group next sees that somebody is to be told.
-    [(sequence,)] = write.rows(JOIN_GROUP, group=group_id, more=1)
     values: Mapping[str, object] = {
         "key": key,
         "group_id": group_id,
@@ -206,10 +200,10 @@ def make_subscription(
         "slot": slot_of(key),
     }
     [(number,)] = write.rows(MAKE, **values)
-    write.run(MAKE_STATE, of=number, until=termination, sent_to=sequence)
-    row = BY_KEY.row(write.connection, of_key=key, now=write.now)
-    assert row is not None
-    return Subscription(*row)
+    write.run(MAKE_STATE, of=number, until=termination)
+    # Whoever draws a sequence of the group after this sees that somebody is to be told.
+    write.join(group_id, 1, BEGIN, of=number)
+    return key
 
 
 def count_subscriptions(write: Write, group_id: int) -> int:
@@ -229,27 +223,24 @@ def find_subscription(connection: Connection, key: str, now: int) -> Subscriptio
 def renew_subscription(write: Write, found: Subscription, termination: int | None) -> None:
     """Let a subscription last until another time."""
     write.run(RENEW, of=found.id, until=termination)
-    write.rows(JOIN_GROUP, group=found.group_id, more=0)
+    write.join(found.group_id, 0)
 
 
 def pause_subscription(write: Write, found: Subscription) -> None:
     """Tell its consumer nothing of what comes until it is resumed."""
-    [(sequence,)] = write.rows(JOIN_GROUP, group=found.group_id, more=0)
-    if not found.paused:
-        write.run(PAUSE, of=found.id, is_paused=max(1, sequence))
+    write.join(found.group_id, 0, PAUSE, of=found.id)
 
 
 def resume_subscription(write: Write, found: Subscription) -> None:
     """Tell its consumer again, of what comes from now on."""
-    [(sequence,)] = write.rows(JOIN_GROUP, group=found.group_id, more=0)
     if found.paused:
-        write.run(RESUME, of=found.id, now_at=sequence)
+        write.join(found.group_id, 0, RESUME, of=found.id)
 
 
 def end_subscription(write: Write, found: Subscription) -> None:
     """End a subscription. Safe twice."""
     if write.run(END, of=found.id):
-        write.rows(JOIN_GROUP, group=found.group_id, more=-1)
+        write.join(found.group_id, -1)
 
 
 def end_subscriptions(write: Write, *, most: int) -> int:

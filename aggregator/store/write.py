@@ -37,6 +37,10 @@ class Tally:
         # By group, whether somebody is to be told; by entry, what it was before it was removed.
         self.subscribed: dict[int, bool] = {}
         self.removed: dict[int, Sequence[Any]] = {}
+        # By group, how many subscribed less those that left, and what is to be run with the
+        # sequence that the group has come to.
+        self.joined: dict[int, int] = {}
+        self.marks: dict[int, list[tuple[Statement, Mapping[str, Any]]]] = defaultdict(list)
 
 
 class Overtaken(Exception):
@@ -117,6 +121,23 @@ class Write:
         self.tally.entries[group_id] += difference
         if owner:
             self.tally.owners[group_id, owner] += difference
+
+    def join(
+        self,
+        group_id: int,
+        difference: int,
+        mark: Statement | None = None,
+        **values: Any,
+    ) -> None:
+        """Count subscribers of a group that came or, below zero, left; 0 where one has changed.
+
+        `mark` is run at the end of the transaction, with ``reached``, the group's sequence then:
+        the group's row is locked no sooner.
+        """
+        self.wrote = True
+        self.tally.joined[group_id] = self.tally.joined.get(group_id, 0) + difference
+        if mark is not None:
+            self.tally.marks[group_id].append((mark, values))
 
     def ended(self) -> None:
         """Have entries counted anew, since some ended or were removed."""

@@ -28,6 +28,7 @@ KINDS = {
     "GetMultipleResourcePropertiesPollType": ["Host", "ServiceMetaDataInfo"],
     "QueryResourcePropertiesPollType": ["ProcessorLoad"],
     "ExecutionPollType": ["Http"],
+    "AggregatorSubscriptionType": ["Host"],
 }
 
 
