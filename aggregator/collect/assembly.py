@@ -104,9 +104,9 @@ def assemble(
         housekeeping=housekeeping,
         keeping_time=_keeping_time(recording, lease, housekeeping),
         following=shared.following,
-        receiving=_receiving(shared, again=collecting.again),
+        receiving=_receiving(shared, collecting),
         releasing=_releasing(shared),
-        delivery=_delivery(shared),
+        delivery=_delivery(shared, recorders),
     )
 
 
@@ -149,14 +149,15 @@ def _collecting(shared: _Shared) -> Collecting:
     )
 
 
-def _receiving(shared: _Shared, *, again: Callable[[int, float], None]) -> Receiving:
+def _receiving(shared: _Shared, collecting: Collecting) -> Receiving:
     return Receiving(
         following=shared.following,
         assignments=shared.assignments,
         plugins=shared.plugins,
         epochs=shared.epochs,
         record=shared.record,
-        again=again,
+        again=collecting.again,
+        is_needed=lambda: collecting.is_notified,
         clock=shared.offered.clock,
         shards=shared.settings.collect.shards,
     )
@@ -174,10 +175,10 @@ def _releasing(shared: _Shared) -> Releasing:
     )
 
 
-def _delivery(shared: _Shared) -> Delivery:
+def _delivery(shared: _Shared, recorders: Mapping[str, GroupRecorder]) -> Delivery:
     settings = shared.settings
     services = f"{settings.server.public_url.rstrip('/')}/wsrf/services/"
-    return Delivery(
+    delivery = Delivery(
         settings.notifications,
         groups={
             name: NotifiedGroup(
@@ -203,6 +204,9 @@ def _delivery(shared: _Shared) -> Delivery:
         shards=settings.collect.shards,
         clock=shared.offered.clock,
     )
+    for recorder in recorders.values():
+        recorder.on_recorded = delivery.look_soon
+    return delivery
 
 
 def _offered(settings: Settings, recording: Recording, http: Http, run_probe: RunProbe) -> Offered:

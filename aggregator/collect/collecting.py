@@ -57,6 +57,7 @@ class Collecting:
         self._turns = Turns(most, share=share)
         self._dispatcher = Dispatcher(limit=limit, on_result=self._on_result, clock=clock)
         self._timer: asyncio.TimerHandle | None = None
+        self._notified: set[int] = set()
         self._loading: set[asyncio.Task[None]] = set()
 
     def take_up(self, assignment: Assignment) -> None:
@@ -64,6 +65,8 @@ class Collecting:
         if assignment.id in self._schedule or not assignment.plan.turn:
             return
         self._assignments.put(assignment)
+        if assignment.plan.upkeep:
+            self._notified.add(assignment.id)
         self._schedule.add(
             assignment.id,
             key=assignment.key,
@@ -84,7 +87,13 @@ class Collecting:
     def let_go(self, entry: int) -> EntryContext | None:
         """Collect an entry no more; its context where a farewell is due."""
         self._schedule.remove(entry)
+        self._notified.discard(entry)
         return self._assignments.drop(entry)
+
+    @property
+    def is_notified(self) -> bool:
+        """Whether entries are among them whose sources are pushed to."""
+        return bool(self._notified)
 
     def entries(self) -> set[int]:
         """The ids of all that is collected."""
@@ -99,6 +108,7 @@ class Collecting:
     def stop(self) -> None:
         """Let go of everything and end what is under way, at once and without farewell."""
         self._schedule.clear()
+        self._notified.clear()
         self._assignments.clear()
         # Turns that are taken are given back to nobody.
         self._turns = Turns(self._most, share=self._share)

@@ -170,7 +170,7 @@ class _Role:
             with contextlib.suppress(StoreUnavailable, TimeoutError):
                 await asyncio.wait_for(recorder.flush(), _FLUSH)
         with contextlib.suppress(StoreUnavailable, TimeoutError):
-            await asyncio.wait_for(parts.delivery.flush(), _FLUSH)
+            await asyncio.wait_for(parts.delivery.finish(), _FLUSH)
         tasks[0].cancel()
         waiting.cancel()
         await asyncio.gather(*tasks, waiting, return_exceptions=True)

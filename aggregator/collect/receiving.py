@@ -39,7 +39,7 @@ class Receiving:
 
     A message leaves the inbox in the transaction that stores what it led to. `epochs` tells what
     the lease holds at this instant; `shards` is how many there are, `again` asks for an entry's
-    next turn after some seconds.
+    next turn after some seconds. `is_needed` tells whether any entry has such a source.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Receiving:
         epochs: Callable[[], Mapping[int, int]],
         record: Callable[[Result], None],
         again: Callable[[int, float], None],
+        is_needed: Callable[[], bool],
         clock: Callable[[], int],
         shards: int,
     ) -> None:
@@ -60,6 +61,7 @@ class Receiving:
         self._epochs = epochs
         self._record = record
         self._again = again
+        self._is_needed = is_needed
         self._clock = clock
         self._shards = shards
         self._places = asyncio.Semaphore(_AT_ONCE)
@@ -71,7 +73,7 @@ class Receiving:
         """Receive for ever."""
         while True:
             try:
-                if self._epochs():
+                if self._epochs() and self._is_needed():
                     await self._look()
                 await asyncio.sleep(_LOOK)
             except StoreUnavailable as error:

@@ -57,6 +57,8 @@ class GroupRecorder:
         self._recording = recording
         self._first, *self._others = sinks
         self._pending: deque[Result] = deque()
+        #: Called when something was recorded that others may want to know.
+        self.on_recorded: Callable[[], None] = lambda: None
         self._dropped = 0
         self._some = asyncio.Event()
 
@@ -128,6 +130,7 @@ class GroupRecorder:
         for portion in spoilt:
             singly = await self._first.deliver_singly(portion.results)
             await self._recording.write(partial(self._store, portions=singly))
+        self.on_recorded()
 
     def _store(self, write: Write, *, portions: Sequence[Portion]) -> list[Portion]:
         """The unit of work; returns the portions that spoil each other and must be split."""

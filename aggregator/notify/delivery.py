@@ -30,9 +30,9 @@ from aggregator.wire.times import SECOND
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: Seconds between two looks at the groups, between two notes of the progress, and between two
-#: times of tidying up; and until the store is asked again.
-_LOOK, _NOTE, _TIDY, _PAUSE = 0.05, 0.25, 2.0, 1.0
+#: Seconds between two looks at the groups where somebody subscribed, and where nobody has; between
+#: two notes of the progress, two times of tidying up; and until the store is asked again.
+_LOOK, _QUIET, _NOTE, _TIDY, _PAUSE = 0.05, 0.3, 0.25, 2.0, 1.0
 #: Subscriptions that end in one transaction.
 _MOST = 500
 
@@ -72,27 +72,31 @@ class Delivery:
         self._groups: dict[int, GroupFeeds] = {}
         self._held: frozenset[int] = frozenset()
         self._soon = asyncio.Event()
+        self._is_subscribed = False
 
     def look_soon(self) -> None:
         """Something was committed here that may be to tell."""
-        self._soon.set()
+        if self._is_subscribed:
+            self._soon.set()
 
     async def deliver(self) -> None:
-        """Deliver for ever."""
+        """Deliver for ever; what is under way goes on until `close`."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._for_ever(self._look, self._until_soon))
+            tasks.create_task(self._for_ever(self._note, partial(asyncio.sleep, _NOTE)))
+            tasks.create_task(self._for_ever(self._tidy, partial(asyncio.sleep, _TIDY)))
+
+    async def finish(self) -> None:
+        """Send nothing more, and note how far all have come, or raise StoreUnavailable."""
+        for group in self._groups.values():
+            group.stop_sending()
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._for_ever(self._look, self._until_soon))
-                tasks.create_task(self._for_ever(self._note, partial(asyncio.sleep, _NOTE)))
-                tasks.create_task(self._for_ever(self._tidy, partial(asyncio.sleep, _TIDY)))
+            await self._note()
         finally:
             self.close()
 
-    async def flush(self) -> None:
-        """Note how far all have come; StoreUnavailable leaves it undone."""
-        await self._note()
-
     def close(self) -> None:
-        """Send nothing more. Safe twice."""
+        """Let go of all. Safe twice."""
         for group in self._groups.values():
             group.serve([])
         self._filters.close()
@@ -114,7 +118,7 @@ class Delivery:
 
     async def _until_soon(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK):
+            async with asyncio.timeout(_LOOK if self._is_subscribed else _QUIET):
                 await self._soon.wait()
         self._soon.clear()
 
@@ -123,7 +127,9 @@ class Delivery:
     async def _look(self) -> None:
         held = frozenset(self._epochs())
         moved, self._held = held != self._held, held
-        for state in await self._ask(group_states):
+        states = await self._ask(group_states)
+        self._is_subscribed = any(state.subscribers for state in states)
+        for state in states:
             feeds = self._feeds_of(state)
             if feeds is None:
                 continue

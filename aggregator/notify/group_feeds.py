@@ -100,6 +100,11 @@ class GroupFeeds:
                 self._start(one)
         self._sequence = -1
 
+    def stop_sending(self) -> None:
+        """Send nothing more; how far each has come is known still."""
+        for _, task in self._feeds.values():
+            task.cancel()
+
     def wake(self, sequence: int) -> None:
         """The group's changes have come to a sequence."""
         if sequence == self._sequence:

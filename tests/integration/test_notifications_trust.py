@@ -100,6 +100,24 @@ def test_nothing_is_lost_when_all_is_killed(kind: str, tmp_path: Path) -> None:
     assert list(by_id.values()) == added
 
 
+def test_a_restart_in_order_repeats_nothing(tmp_path: Path) -> None:
+    with notified.consumer() as consumer:
+        running = start_service(tmp_path, config=CONFIG)
+        port = int(running.url.rpartition(":")[2])
+        subscribe(running.group, consumer.url)
+        try:
+            for turn in range(2):
+                for number in range(5):
+                    soap.add(running.group, f"http://m/{turn}{number}")
+                consumer.until_messages(5 * turn + 5)
+                running.stop()
+                running = start_service(tmp_path, config=CONFIG, port=port)
+            time.sleep(1)
+        finally:
+            running.stop()
+        assert len(consumer.ids()) == len(set(consumer.ids())) == 10
+
+
 @pytest.mark.parametrize("overflow", ["drop", "end"])
 def test_what_is_kept_for_who_stays_away_is_bounded(overflow: str, tmp_path: Path) -> None:
     # In a registry that collects nothing an Add is the only change that there is.
