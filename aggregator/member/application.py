@@ -9,7 +9,7 @@ from typing import Any
 from aggregator.errors import RequestTooLarge
 from aggregator.member.http_message import Incoming, Outgoing
 from aggregator.member.names import MANAGER_PATH
-from aggregator.member.pages import Pages, is_service, text
+from aggregator.member.pages import Pages, is_service, is_subscription, text
 from aggregator.member.requests import Request, read_request, refused_request
 from aggregator.member.service import HostService, Reply
 
@@ -26,8 +26,8 @@ class MemberApplication:
         """The answer, or what brings it."""
         head = incoming.head
         if head.method == "POST":
-            if head.path.startswith(f"{MANAGER_PATH}/"):
-                key = head.path.removeprefix(f"{MANAGER_PATH}/")
+            if is_subscription(head.path):
+                key = head.path.removeprefix(MANAGER_PATH).strip("/")
                 return _outgoing(self._service.manage(self._request(incoming), key=key))
             if not is_service(head.path):
                 return self._pages.nothing()

@@ -12,6 +12,9 @@ from aggregator.errors import (
 from aggregator.wire.dialects import (
     DESTROY,
     GET_CURRENT_MESSAGE,
+    GET_DOCUMENT,
+    GET_PROPERTIES,
+    GET_PROPERTY,
     PAUSE,
     RENEW,
     RESUME,
@@ -30,6 +33,8 @@ PRODUCER = (SUBSCRIBE, GET_CURRENT_MESSAGE)
 """What is asked of the resource itself."""
 MANAGER = (RENEW, UNSUBSCRIBE, PAUSE, RESUME, SET_TERMINATION_TIME, DESTROY)
 """What is asked of a subscription."""
+MANAGER_READS = (GET_PROPERTY, GET_PROPERTIES, GET_DOCUMENT)
+"""What is asked of a subscription that it is asked of the resource too."""
 
 
 @dataclass(frozen=True, slots=True)

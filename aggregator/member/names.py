@@ -10,6 +10,7 @@ from aggregator.errors import MalformedRequest
 from aggregator.wire.dialects import FAMILIES
 from aggregator.wire.namespaces import GLUE, clark
 from aggregator.wire.parse import parse
+from aggregator.wire.topic_properties import topic_property_names
 
 MEMBER = "urn:mds-aggregator:member"
 METADATA = "http://mds.globus.org/metadata/2005/02"
@@ -21,8 +22,9 @@ PRODUCERS = clark(MEMBER, "Producers")
 SERVICE_META_DATA = clark(METADATA, "ServiceMetaDataInfo")
 
 #: Properties that the member itself gives; none of them can be configured.
-OWN = frozenset({PRODUCERS, SERVICE_META_DATA}) | frozenset(
-    clark(dialect.rl, name) for dialect in FAMILIES for name in ("CurrentTime", "TerminationTime")
+OWN = frozenset({PRODUCERS, SERVICE_META_DATA}).union(
+    (clark(one.rl, name) for one in FAMILIES for name in ("CurrentTime", "TerminationTime")),
+    (name for one in FAMILIES for name in topic_property_names(one)),
 )
 
 SERVICE = "HostService"

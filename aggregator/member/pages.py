@@ -5,10 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
+from aggregator.member.asked import MANAGER, MANAGER_READS
 from aggregator.member.http_message import Head, Outgoing
-from aggregator.member.names import SERVICE, SERVICE_PATH
+from aggregator.member.names import MANAGER_PATH, SERVICE, SERVICE_PATH
 from aggregator.server.schemas import schema
-from aggregator.server.wsdl import DialectName, wsdl
+from aggregator.server.wsdl import DialectName, Kind, wsdl
 
 TEXT = "text/plain; charset=utf-8"
 XML = "text/xml; charset=utf-8"
@@ -16,13 +17,19 @@ _SCHEMAS = "/schemas/"
 _DIALECTS: dict[str, DialectName] = {"": "oasis", "oasis": "oasis", "gt4": "gt4"}
 _OPERATIONS = (
     "GetResourceProperty, GetMultipleResourceProperties, QueryResourceProperties (XPath 1.0), "
-    "GetResourcePropertyDocument"
+    "GetResourcePropertyDocument, Subscribe, GetCurrentMessage"
 )
+_MANAGER_OPERATIONS = ", ".join(operation.name for operation in (*MANAGER, *MANAGER_READS))
 
 
 def is_service(path: str) -> bool:
     """Whether requests to the path are for the resource: the service, or an instance below it."""
     return path == SERVICE_PATH or path.startswith(f"{SERVICE_PATH}/")
+
+
+def is_subscription(path: str) -> bool:
+    """Whether requests to the path are for the subscription manager, or a subscription below it."""
+    return path == MANAGER_PATH or path.startswith(f"{MANAGER_PATH}/")
 
 
 def text(status: int, content: str, *, extra: str = "") -> Outgoing:
@@ -39,7 +46,15 @@ class Pages:
     def page(self, head: Head) -> Outgoing:
         """The answer to a GET."""
         if is_service(head.path):
-            return self._service(head)
+            page = f"{SERVICE} publishes this host's resource properties.\n"
+            page += f"Operations, sent by POST: {_OPERATIONS}\n{self._told()}"
+            return self._service(head, "member", page)
+        if is_subscription(head.path):
+            # The same for every key, so that it tells of none whether it is there.
+            page = "Manages subscriptions, each at an address of its own below this one.\n"
+            page += f"Operations, sent by POST: {_MANAGER_OPERATIONS}\n"
+            page += self._wsdls(MANAGER_PATH)
+            return self._service(head, "subscription", page)
         if head.path.startswith(_SCHEMAS):
             return _schema(head.path.removeprefix(_SCHEMAS))
         if head.path == "/healthz":
@@ -53,20 +68,20 @@ class Pages:
         return text(HTTPStatus.NOT_FOUND, f"Nothing is here. This host has {self._told()}")
 
     def _told(self) -> str:
-        address = self._base + SERVICE_PATH
-        return f"{SERVICE} at {address}\nWSDL: {address}?wsdl (final standards), ?wsdl=gt4 (drafts)"
+        return f"{SERVICE} at {self._base}{SERVICE_PATH}\n{self._wsdls(SERVICE_PATH)}"
 
-    def _service(self, head: Head) -> Outgoing:
+    def _wsdls(self, path: str) -> str:
+        return f"WSDL: {self._base}{path}?wsdl (final standards), ?wsdl=gt4 (drafts)"
+
+    def _service(self, head: Head, kind: Kind, page: str) -> Outgoing:
         query = {name.lower(): value for name, value in parse_qsl(head.query, True)}
         if "wsdl" not in query:
-            page = f"{SERVICE} publishes this host's resource properties.\n"
-            page += f"Operations, sent by POST: {_OPERATIONS}\n{self._told()}"
             return text(HTTPStatus.OK, page)
         dialect = _DIALECTS.get(query["wsdl"].lower())
         if dialect is None:
             return text(HTTPStatus.NOT_FOUND, "There are ?wsdl=oasis and ?wsdl=gt4.")
         document = wsdl(
-            "member",
+            kind,
             dialect,
             address=self._base + head.path,
             schemas=self._base + _SCHEMAS.rstrip("/"),

@@ -14,6 +14,7 @@ from aggregator.errors import (
 from aggregator.member.names import DOCUMENT
 from aggregator.member.resource import Resource
 from aggregator.member.subscriptions import Subscription, Subscriptions
+from aggregator.notify.consumer import check_consumer
 from aggregator.notify.filters import Filters
 from aggregator.notify.granting import granted_until
 from aggregator.view.properties import document_tags
@@ -45,6 +46,7 @@ class Producer:
 
     def subscribe(self, request: Subscribe, *, dialect: Dialect) -> bytes:
         """The SubscribeResponse; raises SubscribeFailed or one of its kind."""
+        check_consumer(request.consumer.address)
         if request.topics and not any(
             topic.selects((name,)) for topic in request.topics for name in self._topics(dialect)
         ):
@@ -105,7 +107,7 @@ class Producer:
         return True
 
     def _topics(self, dialect: Dialect) -> tuple[str, ...]:
-        return self._resource.names(dialect)
+        return self._resource.topics(dialect)
 
     def _value(self, name: str) -> bytes | None:
         cut = self._resource.property(name)

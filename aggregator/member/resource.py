@@ -20,6 +20,11 @@ from aggregator.view.properties import document_tags
 from aggregator.wire.dialects import FAMILIES, Dialect
 from aggregator.wire.namespaces import XSI, clark
 from aggregator.wire.times import format_datetime
+from aggregator.wire.topic_properties import (
+    TOPIC_SET,
+    topic_property_names,
+    write_topic_properties,
+)
 
 #: Bytes cut where the present time goes; joining them by its text completes them.
 Cut = tuple[bytes, ...]
@@ -41,8 +46,13 @@ class Resource:
         self._health = [Health()] * len(producers)
         self._values: dict[str, tuple[Cut, ...]] = {settings.name: () for settings in producers}
         self._fixed: dict[str, Cut] = {SERVICE_META_DATA: (_meta_data(started, release),)}
+        self._topics: dict[str, tuple[Cut, ...]] = {}
         for dialect in FAMILIES:
             self._fixed |= _lifetime(dialect)
+            topics = [(name,) for name in self._values]
+            written = write_topic_properties(topics, dialect=dialect)
+            for name, elements in written.items():
+                self._topics[name] = tuple((element,) for element in elements)
         self._told: Cut | None = None
         #: Told the name of each property whose value has become another.
         self.on_change: Callable[[str], None] = lambda name: None
@@ -81,12 +91,22 @@ class Resource:
             return (self._told,)
         if name in self._fixed:
             return (self._fixed[name],)
+        if name in self._topics:
+            return self._topics[name]
         return self._values.get(name)
 
     def names(self, dialect: Dialect) -> tuple[str, ...]:
         """The properties in the order of the document in this dialect."""
-        times = (clark(dialect.rl, name) for name in ("CurrentTime", "TerminationTime"))
-        return (*self._values, SERVICE_META_DATA, *times, PRODUCERS)
+        topics = topic_property_names(dialect)
+        return (*self._values, SERVICE_META_DATA, *_times(dialect), *topics, PRODUCERS)
+
+    def topics(self, dialect: Dialect) -> tuple[str, ...]:
+        """The properties that can be subscribed to.
+
+        Published are those alone that can be configured: what changes of the others, the time, is
+        told to nobody.
+        """
+        return (*self._values, SERVICE_META_DATA, *_times(dialect), PRODUCERS)
 
     def document(self, dialect: Dialect) -> Cut:
         """The whole resource properties document.
@@ -102,7 +122,8 @@ class Resource:
 
     def _parts(self, dialect: Dialect) -> Iterator[Cut]:
         for name in self.names(dialect):
-            yield from self._elements(name) or ()
+            if name != TOPIC_SET:
+                yield from self._elements(name) or ()
 
 
 def join_cuts(*cuts: Cut) -> Cut:
@@ -114,6 +135,10 @@ def join_cuts(*cuts: Cut) -> Cut:
                 pieces.append([])
             pieces[-1].append(piece)
     return tuple(b"".join(group) for group in pieces)
+
+
+def _times(dialect: Dialect) -> tuple[str, ...]:
+    return tuple(clark(dialect.rl, name) for name in ("CurrentTime", "TerminationTime"))
 
 
 def _lifetime(dialect: Dialect) -> dict[str, Cut]:

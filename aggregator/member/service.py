@@ -14,7 +14,7 @@ from aggregator.errors import (
     RequestError,
     UnknownOperation,
 )
-from aggregator.member.asked import MANAGER, PRODUCER
+from aggregator.member.asked import MANAGER, MANAGER_READS, PRODUCER
 from aggregator.member.evaluator import Evaluator
 from aggregator.member.producing import Producer
 from aggregator.member.requests import Query, Request, not_offered
@@ -95,11 +95,14 @@ class HostService:
         try:
             if request.error is not None:
                 raise request.error
-            if operation is None or operation not in MANAGER:
-                told = ", ".join(one.name for one in MANAGER)
-                raise UnknownOperation(f"the subscription manager offers {told}")
             asked, dialect = request.asked, request.dialect
-            body = self._manager.answer(operation, asked, key=key, dialect=dialect)
+            if operation in MANAGER_READS:
+                body = self._manager.read(operation, request.names, key=key, dialect=dialect)
+            elif operation in MANAGER:
+                body = self._manager.answer(operation, asked, key=key, dialect=dialect)
+            else:
+                told = ", ".join(one.name for one in (*MANAGER, *MANAGER_READS))
+                raise UnknownOperation(f"the subscription manager offers {told}")
         except RequestError as error:
             return self._fault(request, error)
         return self._reply(request, body)

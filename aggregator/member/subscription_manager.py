@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aggregator.errors import TerminationTimeRejected
 from aggregator.member.asked import Asked
 from aggregator.member.subscriptions import Subscription, Subscriptions
+from aggregator.notify.described import (
+    subscription_health,
+    subscription_properties,
+    write_properties,
+)
 from aggregator.notify.granting import asked_until, granted_until
 from aggregator.wire.dialects import (
     DESTROY,
@@ -25,7 +30,7 @@ from aggregator.wire.subscription_replies import (
 
 
 class SubscriptionManager:
-    """Renews, pauses, resumes and ends subscriptions."""
+    """Renews, pauses, resumes and ends subscriptions, and tells their properties."""
 
     def __init__(self, subscriptions: Subscriptions, *, now: Callable[[], int]) -> None:
         self._subscriptions = subscriptions
@@ -43,6 +48,25 @@ class SubscriptionManager:
             # (section 6.2.1); it is not.
             subscription.paused = operation is PAUSE
         return empty_response(operation, dialect=dialect)
+
+    def read(
+        self, operation: Operation, names: Sequence[str], *, key: str, dialect: Dialect
+    ) -> bytes:
+        """The response to a read of properties; raises RequestError."""
+        found = self._subscriptions.get(key)
+        known = subscription_properties(
+            found.request,
+            created=found.created,
+            termination=found.termination,
+            health=subscription_health(
+                "paused" if found.paused else "active",
+                failures=found.failures,
+                dropped=found.dropped,
+            ),
+            now=self._now(),
+            dialect=dialect,
+        )
+        return write_properties(operation, names, known, dialect=dialect)
 
     def _renew(
         self, operation: Operation, asked: Asked, subscription: Subscription, dialect: Dialect

@@ -5,10 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from xml.sax.saxutils import quoteattr
 
 from aggregator.contract import Http
-from aggregator.errors import CollectError
+from aggregator.errors import CollectError, SubscribeFailed
 from aggregator.wire.dialects import NOTIFY, Dialect
 from aggregator.wire.envelope import SOAP11, addressing_headers, write_envelope
 from aggregator.wire.epr import EndpointReference, as_header
@@ -75,6 +76,20 @@ class Consumer:
             for one in notices
         )
         return write_notify(written, dialect=self.dialect)
+
+
+def check_consumer(address: str) -> None:
+    """Refuse a consumer that can't be told anything; where it lies is seen when it is told."""
+    try:
+        parts = urlsplit(address)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
+        raise SubscribeFailed(
+            f"the ConsumerReference {address[:200]!r} can't be notified; a http or https address "
+            "is needed"
+        )
 
 
 async def send(http: Http, consumer: Consumer, notices: Sequence[Notice]) -> None:

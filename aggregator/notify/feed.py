@@ -106,8 +106,9 @@ class Feed:
                 await asyncio.sleep(_PAUSE)
                 self._some.set()
                 continue
-        if self.is_over:
-            await asyncio.Event().wait()
+        while self.is_over:
+            # It may just have been renewed; one that was not is served no more soon.
+            await asyncio.sleep(_PAUSE)
         most = 1 if self.subscriber.consumer.raw else _TOGETHER
         batch: list[Item] = []
         size = 0
@@ -126,7 +127,8 @@ class Feed:
             if told.sequence <= self._read_to:
                 continue
             if told.sequence > self.limit:
-                # What it may not be told is known only up to here.
+                # What it may not be told is known only up to here, before which nothing is left.
+                self._read_to = max(self._read_to, self.limit)
                 break
             if is_told and not self.subscriber.is_paused_at(told.sequence):
                 for notice in self.subscriber.notices(told, self._switches, page=page):

@@ -14,7 +14,7 @@ from aggregator.store.outbox import Told
 from aggregator.store.subscriptions import Subscription
 from aggregator.view import properties
 from aggregator.view.fragments import GroupFacts, entry_fragment, entry_frame, publish
-from aggregator.wire import namespaces as ns
+from aggregator.view.topics import CONTENT, ENTRY, REGISTRATION_COUNT, TERMINATION_TIME
 from aggregator.wire.dialects import DIALECTS, Dialect
 from aggregator.wire.epr import EndpointReference, read_epr, write_epr
 from aggregator.wire.notify import write_termination, write_value_change
@@ -22,18 +22,8 @@ from aggregator.wire.parse import NO_LIMITS, parse
 from aggregator.wire.subscribing import CHANGED_ENTRIES, Condition, Subscribe
 from aggregator.wire.topics import Topic, TopicExpression, parse_topic_expression, write_topic
 
-ENTRY: Topic = (ns.clark(ns.OASIS_SG, "Entry"),)
-REGISTRATION_COUNT: Topic = (ns.clark(ns.AGG, "RegistrationCount"),)
-TERMINATION_TIME: Topic = (ns.clark(ns.OASIS_RL, "TerminationTime"),)
-CONTENT: Topic = (ns.clark(ns.OASIS_SG, "Content"),)
-
 #: Makes the message about a change of a page.
 Make = Callable[[Told, Page], bytes]
-
-GROUP_TOPICS = (ENTRY, REGISTRATION_COUNT)
-"""What a group notifies of (MDS4 made wssg:Entry a topic)."""
-ENTRY_TOPICS = (TERMINATION_TIME, CONTENT)
-"""What an entry notifies of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,34 +51,48 @@ def dump_request(request: Subscribe) -> str:
     )
 
 
+def load_request(text: str, consumer: bytes) -> Subscribe:
+    """The Subscribe of which this was kept, and its serialised ConsumerReference."""
+    asked: Mapping[str, Any] = json.loads(text)
+    return Subscribe(
+        consumer=read_epr(parse(consumer, limits=NO_LIMITS)),
+        consumer_xml=consumer,
+        topics=tuple(
+            parse_topic_expression(text, dialect=dialect, scope=scope)
+            for text, dialect, scope in asked["topics"]
+        ),
+        contents=_conditions(asked["contents"]),
+        properties=_conditions(asked["properties"]),
+        raw=bool(asked["raw"]),
+        policies=tuple(asked["policies"]),
+    )
+
+
 class Subscriber:
     """Who subscribed: what is wanted, and the messages for it."""
 
     def __init__(self, stored: Subscription, *, facts: GroupFacts, manager: str) -> None:
         self.stored = stored
         self.dialect: Dialect = DIALECTS[stored.dialect]
-        asked: Mapping[str, Any] = json.loads(stored.request)
-        self.topics: tuple[TopicExpression, ...] = tuple(
-            parse_topic_expression(text, dialect=dialect, scope=scope)
-            for text, dialect, scope in asked["topics"]
-        )
-        self.contents = _conditions(asked["contents"])
-        self.properties = _conditions(asked["properties"])
-        self._wants_changes = CHANGED_ENTRIES in asked["policies"]
+        asked = load_request(stored.request, stored.consumer)
+        self.topics: tuple[TopicExpression, ...] = asked.topics
+        self.contents = asked.contents
+        self.properties = asked.properties
+        self._wants_changes = CHANGED_ENTRIES in asked.policies
         self._wants: dict[Topic, bool] = {}
         self._facts = facts
-        self.consumer = self._consumer(bool(asked["raw"]), manager)
+        self.consumer = self._consumer(asked, manager)
 
-    def _consumer(self, raw: bool, manager: str) -> Consumer:
+    def _consumer(self, asked: Subscribe, manager: str) -> Consumer:
         stored, dialect = self.stored, self.dialect
         producer = EndpointReference(self._facts.address)
         if stored.entry_id:
             producer = self._facts.entry_epr(stored.entry_key)
         written = partial(write_epr, namespace=dialect.nt, dialect=dialect)
         return Consumer(
-            read_epr(parse(stored.consumer, limits=NO_LIMITS)),
+            asked.consumer,
             dialect,
-            raw=raw,
+            raw=asked.raw,
             producer=written(producer, name="ProducerReference"),
             manager=written(
                 EndpointReference(f"{manager}/{stored.key}"), name="SubscriptionReference"

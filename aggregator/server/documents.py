@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
 from aggregator.errors import StoreUnavailable
 from aggregator.server import health, metrics, pages
 from aggregator.server.request import Target
-from aggregator.server.routes import SERVICES, parse_target
+from aggregator.server.routes import CONSUMER, ENTRY_SUFFIX, MANAGER, SERVICES, parse_target
 from aggregator.server.schemas import schema
 from aggregator.server.site import Site
 from aggregator.server.wsdl import wsdl
@@ -39,9 +39,10 @@ def get_document(site: Site, path: str, query: str) -> Document:
         found = schema(path.removeprefix(_SCHEMAS))
         return _not_found(path) if found is None else Document(200, _XML, found)
     target = parse_target(path, site.registry.groups)
-    if target is None or target.kind not in ("group", "entry"):
+    if target is None:
         return _not_found(path)
-    if target.key and not _is_there(site, target):
+    # Whether there is a consumer or a subscription of a key is told to who sends to it alone.
+    if target.kind == "entry" and target.key and not _is_there(site, target):
         return Document(404, _HTML, pages.no_entry_page(site, target))
     asked = {name.lower(): values for name, values in parse_qs(query, True).items()}
     if "wsdl" in asked:
@@ -64,14 +65,24 @@ def _wsdl(site: Site, target: Target, dialect: str) -> Document:
     if dialect not in ("", "oasis", "gt4"):
         text = f"there is no WSDL for {dialect[:40]!r}; ask for ?wsdl (oasis) or ?wsdl=gt4\n"
         return Document(404, "text/plain; charset=utf-8", text.encode())
-    suffix = "Entry" if target.kind == "entry" else ""
     document = wsdl(
-        "entry" if target.kind == "entry" else "group",
+        target.kind,
         "gt4" if dialect == "gt4" else "oasis",
-        address=f"{site.public_url}{SERVICES}{target.group}{suffix}",
+        address=_address(site, target),
         schemas=f"{site.public_url}/schemas",
     )
     return Document(200, _XML, document)
+
+
+def _address(site: Site, target: Target) -> str:
+    """Where a service is called: the key of an entry is in a header too, no other is."""
+    base = site.public_url + SERVICES
+    if target.kind == "group":
+        return base + target.group
+    if target.kind == "entry":
+        return base + target.group + ENTRY_SUFFIX
+    service = base + (CONSUMER if target.kind == "consumer" else MANAGER)
+    return f"{service}/{quote(target.key)}" if target.key else service
 
 
 def _health(site: Site) -> Document:

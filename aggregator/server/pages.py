@@ -9,7 +9,7 @@ from urllib.parse import quote
 from aggregator import __version__
 from aggregator.errors import StoreUnavailable
 from aggregator.server.request import Target
-from aggregator.server.routes import ENTRY_SUFFIX, SERVICES
+from aggregator.server.routes import CONSUMER, ENTRY_SUFFIX, MANAGER, SERVICES
 from aggregator.server.site import Site
 
 _GROUP_OPERATIONS = (
@@ -18,9 +18,21 @@ _GROUP_OPERATIONS = (
     "GetMultipleResourceProperties",
     "QueryResourceProperties",
     "GetResourcePropertyDocument",
+    "Subscribe",
+    "GetCurrentMessage",
 )
 _LIFETIME_OPERATIONS = ("SetTerminationTime", "Destroy")
 _ENTRY_OPERATIONS = (*_LIFETIME_OPERATIONS, *_GROUP_OPERATIONS[1:])
+_SUBSCRIPTION_OPERATIONS = (
+    "Renew",
+    "Unsubscribe",
+    "PauseSubscription",
+    "ResumeSubscription",
+    *_LIFETIME_OPERATIONS,
+    "GetResourceProperty",
+    "GetMultipleResourceProperties",
+    "GetResourcePropertyDocument",
+)
 #: Characters of a key that is shown.
 _MOST_TOLD = 100
 _STYLE = (
@@ -64,9 +76,25 @@ def _group_row(site: Site, name: str) -> str:
 
 def service_page(site: Site, target: Target) -> bytes:
     """What a service is for and which operations it has, for who GETs its address."""
+    if target.kind == "consumer":
+        return _notification_page(
+            site,
+            CONSUMER,
+            "Takes the notifications of what this service subscribed to, each at an address of its "
+            "own below this one",
+            ("Notify",),
+        )
+    if target.kind == "subscription":
+        return _notification_page(
+            site,
+            MANAGER,
+            "Manages the subscriptions to groups and entries of this service, each at an address "
+            "of its own below this one, which the reply to Subscribe tells",
+            _SUBSCRIPTION_OPERATIONS,
+        )
     is_entry = target.kind == "entry"
-    here = escape(site.public_url)
-    url = here + escape(SERVICES + target.group + (ENTRY_SUFFIX if is_entry else ""))
+    name = target.group + (ENTRY_SUFFIX if is_entry else "")
+    url = escape(site.public_url + SERVICES + name)
     place = f"{url}/{escape(quote(target.key))}" if target.key else url
     what = "An AggregatorServiceGroup"
     items = _items(_GROUP_OPERATIONS)
@@ -75,12 +103,23 @@ def service_page(site: Site, target: Target) -> bytes:
         what = "An entry of the group" if target.key else "The entries of the group"
         items = _items(_ENTRY_OPERATIONS)
     return _page(
-        target.group + (ENTRY_SUFFIX if is_entry else ""),
-        f"<p>{what}: a SOAP service. POST an envelope to "
-        f"<code>{place}</code>.</p>{items}"
+        name,
+        f"<p>{what}: a SOAP service. POST an envelope to <code>{place}</code>.</p>{items}"
+        f"{_links(site, url)}",
+    )
+
+
+def _notification_page(site: Site, name: str, what: str, operations: Iterable[str]) -> bytes:
+    """The same for every key, so that it tells of none whether it is there."""
+    url = escape(site.public_url + SERVICES + name)
+    return _page(name, f"<p>{what}: a SOAP service.</p>{_items(operations)}{_links(site, url)}")
+
+
+def _links(site: Site, url: str) -> str:
+    return (
         f'<p>WSDL: <a href="{url}?wsdl">final OASIS standards</a>, '
         f'<a href="{url}?wsdl=gt4">2004/06 drafts (GT4)</a>. '
-        f'<a href="{here}/">All groups</a></p>',
+        f'<a href="{escape(site.public_url)}/">All groups</a></p>'
     )
 
 

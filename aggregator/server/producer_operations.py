@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from urllib.parse import urlsplit
 
 from aggregator.errors import (
     InvalidTopicExpression,
@@ -12,14 +11,9 @@ from aggregator.errors import (
     SubscribeFailed,
     TopicNotSupported,
 )
+from aggregator.notify.consumer import check_consumer
 from aggregator.notify.granting import granted_until
-from aggregator.notify.subscription import (
-    ENTRY,
-    ENTRY_TOPICS,
-    GROUP_TOPICS,
-    dump_request,
-    entry_message,
-)
+from aggregator.notify.subscription import dump_request, entry_message
 from aggregator.server import properties as found_properties
 from aggregator.server.entry_operations import scene_of_entry
 from aggregator.server.group_operations import scene_of_group
@@ -31,6 +25,7 @@ from aggregator.store.outbox import last_notice
 from aggregator.store.subscriptions import count_subscriptions, make_subscription
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
+from aggregator.view.topics import ENTRY, ENTRY_TOPICS, GROUP_TOPICS
 from aggregator.view.views import group_facts
 from aggregator.wire.epr import EndpointReference
 from aggregator.wire.notify import write_value_change
@@ -46,7 +41,7 @@ def subscribe(site: Site, request: Request) -> Writing[Reply]:
     scene = _scene(site, request)
     dialect = request.dialect
     asked = read_subscribe(request.envelope.body, dialect=dialect)
-    _check_consumer(asked)
+    check_consumer(asked.consumer.address)
     _check_topics(asked, scene)
     settings = site.settings.notifications
     now = site.registry.store.clock.now()
@@ -149,18 +144,3 @@ def _one_topic(expression: TopicExpression, scene: Scene) -> Topic:
 def _unsupported(expression: TopicExpression, scene: Scene) -> TopicNotSupported:
     known = ", ".join("/".join(topic) for topic in _topics(scene))
     return TopicNotSupported(f"{expression.text[:200]!r} selects no topic; there are {known}")
-
-
-def _check_consumer(asked: Subscribe) -> None:
-    """Refuse a consumer that can't be told anything; where it lies is seen when it is told."""
-    address = asked.consumer.address
-    try:
-        parts = urlsplit(address)
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_one = False
-    if not is_one:
-        raise SubscribeFailed(
-            f"the ConsumerReference {address[:200]!r} can't be notified; a http or https address "
-            "is needed"
-        )

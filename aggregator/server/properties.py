@@ -16,6 +16,7 @@ from aggregator.store.reading import health as read_health
 from aggregator.view import properties
 from aggregator.view.fragments import Published
 from aggregator.view.group_view import GroupView
+from aggregator.view.topics import ENTRY_TOPIC_PROPERTIES, GROUP_TOPIC_PROPERTIES, Written
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import FAMILIES, Dialect, Spec
 
@@ -111,17 +112,41 @@ def _health(scene: Scene, dialect: Dialect) -> Elements:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A property: its name, the specification or namespace that it belongs to, its maker."""
+    """A property: its name, the specification or namespace that it belongs to, its maker.
+
+    `families` are the dialects that have it.
+    """
 
     name: str
     spec: Spec | None
     namespace: str
     make: Maker
+    families: tuple[str, ...] = ("gt4", "oasis")
 
     def clark(self, dialect: Dialect) -> str:
         """Its Clark name in a dialect; the same in all where no WSRF specification has it."""
         namespace = self.namespace if self.spec is None else dialect.namespace(self.spec)
         return ns.clark(namespace, self.name)
+
+
+def _constant(made: Elements) -> Maker:
+    """Makes the same for every scene and whoever asks."""
+    return lambda scene, dialect: made
+
+
+def _topic_properties(written: Mapping[str, Written]) -> Iterator[Property]:
+    """The properties that tell the topics, from their elements by dialect and Clark name."""
+    for dialect in FAMILIES:
+        for name, elements in written[dialect.family].items():
+            namespace, _, local = name[1:].rpartition("}")
+            spec: Spec | None = "nt" if namespace == dialect.nt else None
+            yield Property(
+                local,
+                spec,
+                namespace,
+                _constant(_few(*elements)),
+                (dialect.family,),
+            )
 
 
 #: In the order of the property document (aggregator types; WS-ServiceGroup 1.2).
@@ -131,6 +156,7 @@ GROUP_PROPERTIES = (
     Property("RegistrationCount", None, ns.AGG, _registration_count),
     Property("CurrentTime", "rl", "", _current_time),
     Property("TerminationTime", "rl", "", _termination_time),
+    *_topic_properties(GROUP_TOPIC_PROPERTIES),
 )
 ENTRY_PROPERTIES = (
     Property("TerminationTime", "rl", "", _termination_time),
@@ -138,12 +164,18 @@ ENTRY_PROPERTIES = (
     Property("Content", "sg", "", _content),
     Property("CurrentTime", "rl", "", _current_time),
     Property("ServiceGroupEPR", "sg", "", _service_group_epr),
+    *_topic_properties(ENTRY_TOPIC_PROPERTIES),
     Property("health", None, ns.HEALTH, _health),
 )
 
 
 def _table(found: Iterable[Property]) -> Mapping[str, tuple[Property, Dialect]]:
-    return {entry.clark(dialect): (entry, dialect) for dialect in FAMILIES for entry in found}
+    return {
+        entry.clark(dialect): (entry, dialect)
+        for entry in found
+        for dialect in FAMILIES
+        if dialect.family in entry.families
+    }
 
 
 _GROUP = _table(GROUP_PROPERTIES)
@@ -160,7 +192,7 @@ def find(scene: Scene, names: Iterable[str], *, dialect: Dialect) -> Iterator[El
     wanted = {}
     for name in names:
         if name not in table:
-            known = ", ".join(entry.clark(dialect) for entry in _all(scene))
+            known = ", ".join(entry.clark(dialect) for entry in _all(scene, dialect))
             raise InvalidPropertyName(
                 f"{name[:200]!r} is no property of this resource; it has {known}"
             )
@@ -170,20 +202,28 @@ def find(scene: Scene, names: Iterable[str], *, dialect: Dialect) -> Iterator[El
 
 def named(scene: Scene, local: str, *, dialect: Dialect) -> str | None:
     """The Clark name of the property with this local name, None where there is no such one."""
-    return next((entry.clark(dialect) for entry in _all(scene) if entry.name == local), None)
+    return next(
+        (entry.clark(dialect) for entry in _all(scene, dialect) if entry.name == local), None
+    )
 
 
 def all_elements(scene: Scene, *, dialect: Dialect) -> Iterator[Elements]:
     """The elements of all properties, in the order of the property document."""
-    return (entry.make(scene, dialect) for entry in _all(scene))
+    return (entry.make(scene, dialect) for entry in _in_document(scene, dialect))
 
 
 def others_than_entries(scene: Scene, *, dialect: Dialect) -> Iterator[bytes]:
     """The bytes of a group's properties beside its entries."""
-    for entry in GROUP_PROPERTIES:
+    for entry in _in_document(scene, dialect):
         if entry.make is not _entries:
             yield from entry.make(scene, dialect).pieces
 
 
-def _all(scene: Scene) -> tuple[Property, ...]:
-    return GROUP_PROPERTIES if scene.entry is None else ENTRY_PROPERTIES
+def _all(scene: Scene, dialect: Dialect) -> Iterator[Property]:
+    properties = GROUP_PROPERTIES if scene.entry is None else ENTRY_PROPERTIES
+    return (entry for entry in properties if dialect.family in entry.families)
+
+
+def _in_document(scene: Scene, dialect: Dialect) -> Iterator[Property]:
+    # All but TopicSet, whose elements have the names of the properties.
+    return (entry for entry in _all(scene, dialect) if entry.namespace != ns.OASIS_TOPICS)

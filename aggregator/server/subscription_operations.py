@@ -11,10 +11,15 @@ from aggregator.errors import (
     ResourceUnknown,
     TerminationTimeRejected,
 )
+from aggregator.notify.described import (
+    subscription_health,
+    subscription_properties,
+    write_properties,
+)
 from aggregator.notify.granting import asked_until, granted_until
+from aggregator.notify.subscription import load_request
 from aggregator.server.request import Reply, Request, reply
 from aggregator.server.site import Site
-from aggregator.server.subscription_properties import subscription_properties
 from aggregator.store.subscriptions import (
     Subscription,
     end_subscription,
@@ -26,6 +31,7 @@ from aggregator.store.subscriptions import (
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
 from aggregator.wire import namespaces as ns
+from aggregator.wire.dialects import GET_PROPERTIES, GET_PROPERTY
 from aggregator.wire.parse import Element, text_of
 from aggregator.wire.qnames import read_qname
 from aggregator.wire.subscription_replies import (
@@ -113,20 +119,32 @@ def _time(request: Request, *names: str) -> str:
     raise TerminationTimeRejected(f"the request holds no {' or '.join(names)}")
 
 
-def get_property(site: Site, request: Request) -> Reply:
-    """One property of a subscription."""
-    return _told(site, request, [_name(request.envelope.body)])
-
-
-def get_properties(site: Site, request: Request) -> Reply:
-    """Several properties of a subscription."""
-    asked = request.envelope.body.iterchildren("{*}ResourceProperty")
-    return _told(site, request, list(dict.fromkeys(map(_name, asked))))
-
-
-def get_document(site: Site, request: Request) -> Reply:
-    """All properties of a subscription."""
-    return _told(site, request, None)
+def read_properties(site: Site, request: Request) -> Reply:
+    """One property of a subscription, several, or the whole property document."""
+    operation, dialect, body = request.operation, request.dialect, request.envelope.body
+    names: list[str] = []
+    if operation is GET_PROPERTY:
+        names = [_name(body)]
+    elif operation is GET_PROPERTIES:
+        names = list(dict.fromkeys(map(_name, body.iterchildren("{*}ResourceProperty"))))
+    store = site.registry.store
+    now = store.clock.now()
+    found = store.query(lambda connection: find_subscription(connection, _key(request), now))
+    known = subscription_properties(
+        load_request(found.request, found.consumer),
+        created=found.created,
+        termination=found.termination,
+        health=subscription_health(
+            "suspended" if found.suspended else "paused" if found.paused else "active",
+            failures=found.failures,
+            error=found.error,
+            since=found.error_since,
+            dropped=found.dropped,
+        ),
+        now=now,
+        dialect=dialect,
+    )
+    return reply(write_properties(operation, names, known, dialect=dialect))
 
 
 def _name(element: Element) -> str:
@@ -134,19 +152,3 @@ def _name(element: Element) -> str:
         return read_qname(element)
     except ConfigError as error:
         raise InvalidPropertyName(str(error)) from error
-
-
-def _told(site: Site, request: Request, names: list[str] | None) -> Reply:
-    store = site.registry.store
-    now = store.clock.now()
-    found = store.query(lambda connection: find_subscription(connection, _key(request), now))
-    made = subscription_properties(found, now=now, dialect=request.dialect)
-    for name in names or ():
-        if name not in made:
-            raise InvalidPropertyName(
-                f"{name[:200]!r} is no property of a subscription; it has {', '.join(made)}"
-            )
-    values = [made[name] for name in (made if names is None else names)]
-    rp, operation = request.dialect.rp, request.operation.name
-    head = f'<rp:{operation}Response xmlns:rp="{rp}">'.encode()
-    return reply(head, *values, f"</rp:{operation}Response>".encode())

@@ -7,10 +7,16 @@ from importlib.resources import files
 from typing import Literal
 from xml.sax.saxutils import escape
 
-Kind = Literal["group", "entry", "member"]
+Kind = Literal["group", "entry", "member", "consumer", "subscription"]
 DialectName = Literal["oasis", "gt4"]
 
-_FILES: dict[Kind, str] = {"group": "aggregator", "entry": "entry", "member": "member"}
+_FILES: dict[Kind, str] = {
+    "group": "aggregator",
+    "entry": "entry",
+    "member": "member",
+    "consumer": "consumer",
+    "subscription": "subscription",
+}
 
 
 def wsdl(kind: Kind, dialect: DialectName, *, address: str, schemas: str) -> bytes:

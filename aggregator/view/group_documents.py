@@ -21,6 +21,7 @@ from aggregator.view.fragments import GroupFacts, Published, entry_fragment
 from aggregator.view.group_view import GroupView
 from aggregator.view.query_messages import QueryRequest
 from aggregator.view.store_reader import StoreReader
+from aggregator.view.topics import entry_topics, group_topics
 from aggregator.view.trees import GroupTree
 from aggregator.wire.dialects import Dialect, family
 
@@ -123,6 +124,7 @@ class GroupDocuments:
                 *self._registration_count,
                 properties.current_time(now, dialect=dialect),
                 properties.termination_time(None, dialect=dialect),
+                *group_topics(dialect),
             ),
         )
 
@@ -137,6 +139,7 @@ class GroupDocuments:
             properties.content(entry, dialect=dialect),
             properties.current_time(now, dialect=dialect),
             properties.service_group_epr(self.view.facts, dialect=dialect),
+            *entry_topics(dialect),
             properties.health(self._health(entry)),
         ]
 

@@ -19,6 +19,11 @@ NOTIFY = frozenset(ns.clark(dialect.nt, "Notify") for dialect in FAMILIES)
 _MESSAGE = frozenset(ns.clark(dialect.nt, "NotificationMessage") for dialect in FAMILIES)
 _CHANGE = "ResourcePropertyValueChangeNotification"
 _CHANGES = frozenset(ns.clark(dialect.rp, _CHANGE) for dialect in FAMILIES)
+_VALUES = frozenset(
+    ns.clark(dialect.rp, name)
+    for dialect in FAMILIES
+    for name in ("OldValue", "NewValue", "OldValues", "NewValues")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,9 @@ def read_notification(element: Element) -> Notification:
     if message is None:
         raise MalformedRequest("a NotificationMessage has no Message")
     payload = next(message.iterchildren(tag="*"), message)
+    if payload.tag in _VALUES:
+        # A Message that is itself the change, by its xsi:type: the drafts declare it as anyType.
+        payload = message
     return Notification(
         payload,
         topic=parts.get("Topic"),
@@ -79,8 +87,9 @@ def value_change(payload: Element) -> ValueChange | None:
     The element itself may be wrapped once more, as Axis writes a message of type anyType.
     """
     change = payload
-    if change.tag not in _CHANGES:
-        inner = list(payload.iterchildren(tag="*"))
+    inner = list(payload.iterchildren(tag="*"))
+    is_change = change.tag in _CHANGES or (inner and inner[0].tag in _VALUES)
+    if not is_change:
         if len(inner) != 1 or inner[0].tag not in _CHANGES:
             return None
         change = inner[0]

@@ -105,12 +105,8 @@ def write_subscribe(
     `policy` are the children of the SubscriptionPolicy, serialised.
     """
     is_draft = dialect.family == "gt4"
-    topics = b"".join(_topic(topic, dialect) for topic in request.topics)
-    contents, properties = ("Selector", "Precondition"), request.properties
-    if not is_draft:
-        contents = ("MessageContent", "ProducerProperties")
-    selectors = b"".join(_condition(one, contents[0], dialect) for one in request.contents)
-    preconditions = b"".join(_condition(one, contents[1], dialect) for one in properties)
+    topics = b"".join(write_topic_expression(topic, dialect=dialect) for topic in request.topics)
+    selectors, preconditions = write_conditions(request, dialect=dialect)
     policies = b"<_n:SubscriptionPolicy>" + policy + b"</_n:SubscriptionPolicy>" if policy else b""
     time = _element("InitialTerminationTime", request.termination)
     if is_draft:
@@ -128,6 +124,16 @@ def write_subscribe(
     return head + inner + b"</_n:Subscribe>"
 
 
+def write_conditions(request: Subscribe, *, dialect: Dialect) -> tuple[bytes, bytes]:
+    """The elements that hold what is asked of the message, and of the producer's properties."""
+    names = ("MessageContent", "ProducerProperties")
+    if dialect.family == "gt4":
+        names = ("Selector", "Precondition")
+    selectors = (_condition(one, names[0], dialect) for one in request.contents)
+    preconditions = (_condition(one, names[1], dialect) for one in request.properties)
+    return b"".join(selectors), b"".join(preconditions)
+
+
 def read_condition(element: Element) -> Condition:
     """The XPath of a QueryExpressionType; raises InvalidQuery for what is none."""
     dialect = ""
@@ -141,6 +147,11 @@ def read_condition(element: Element) -> Condition:
     expression = str(_TEXT(element)).strip()
     scope = {prefix: str(uri) for prefix, uri in element.nsmap.items() if prefix}
     check_expression(expression, scope, longest=_LONGEST_EXPRESSION)
+    try:
+        # Who subscribes is told at once: later there is nobody to tell.
+        etree.XPath(expression, namespaces=scope)
+    except etree.XPathError as error:
+        raise InvalidQuery(f"{expression[:200]!r} is no XPath 1.0: {error}") from error
     return Condition(expression, {p: uri for p, uri in scope.items() if f"{p}:" in expression})
 
 
@@ -222,31 +233,35 @@ def _is_nil(element: Element) -> bool:
     return element.get(ns.clark(ns.XSI, "nil"), "").strip() in ("true", "1")
 
 
-def _topic(topic: TopicExpression, dialect: Dialect) -> bytes:
-    """The expression, with the names that `dialect` has for WSRF and for topic dialects."""
+def write_topic_expression(topic: TopicExpression, *, dialect: Dialect) -> bytes:
+    """The element TopicExpression, standing alone.
+
+    It has the names that `dialect` has for WSRF and for topic dialects.
+    """
     ours, theirs = ns.TOPIC_DIALECTS if dialect.family == "gt4" else reversed(ns.TOPIC_DIALECTS)
     address = topic.dialect.replace(theirs, ours)
-    declared = _declared(topic.scope, dialect)
-    return (
-        f"<_n:TopicExpression{declared} Dialect={quoteattr(address)}>{escape(topic.text)}"
-        "</_n:TopicExpression>"
-    ).encode()
-
-
-def write_topic_expression(topic: TopicExpression, *, dialect: Dialect) -> bytes:
-    """The element TopicExpression, standing alone."""
-    return _topic(topic, dialect).replace(b" ", f' xmlns:_n="{dialect.nt}" '.encode(), 1)
+    return _expression("TopicExpression", topic.text, address, topic.scope, dialect)
 
 
 def _condition(condition: Condition, name: str, dialect: Dialect) -> bytes:
-    declared = _declared(condition.scope, dialect)
+    return _expression(name, condition.expression, ns.XPATH_1, condition.scope, dialect)
+
+
+def _expression(
+    name: str, text: str, address: str, scope: Mapping[str, str], dialect: Dialect
+) -> bytes:
+    prefix = "_n"
+    while prefix in scope:
+        # Then it means something else in the expression.
+        prefix += "n"
     return (
-        f'<_n:{name}{declared} Dialect="{ns.XPATH_1}">{escape(condition.expression)}</_n:{name}>'
+        f'<{prefix}:{name} xmlns:{prefix}="{dialect.nt}"{_declared(scope, dialect)} '
+        f"Dialect={quoteattr(address)}>{escape(text)}</{prefix}:{name}>"
     ).encode()
 
 
 def _declared(scope: Mapping[str, str], dialect: Dialect) -> str:
-    """Declarations of the prefixes in scope; the element itself has the prefix ``_n`` by then."""
+    """Declarations of the prefixes in scope."""
     named = ((f"xmlns:{prefix}" if prefix else "xmlns", uri) for prefix, uri in scope.items())
     return "".join(f" {name}={quoteattr(_moved(uri, dialect))}" for name, uri in named)
 

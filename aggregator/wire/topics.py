@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+from xml.sax.saxutils import quoteattr
 
 from aggregator.errors import InvalidTopicExpression, TopicDialectUnknown
 from aggregator.wire import namespaces as ns
@@ -109,7 +110,7 @@ def write_topic(topic: Topic, *, dialect: Dialect, name: str = "Topic") -> bytes
     namespace, _, local = root[1:].rpartition("}") if root.startswith("{") else ("", "", root)
     kind = "Simple" if len(topic) == 1 else "Concrete"
     address = ns.TOPIC_DIALECTS[0 if dialect.family == "gt4" else 1] + kind
-    prefix, declared = ("t:", f' xmlns:t="{namespace}"') if namespace else ("", "")
+    prefix, declared = ("t:", f" xmlns:t={quoteattr(namespace)}") if namespace else ("", "")
     path = "/".join([f"{prefix}{local}", *topic[1:]])
     return (
         f'<n:{name} xmlns:n="{dialect.nt}"{declared} Dialect="{address}">{path}</n:{name}>'

@@ -36,6 +36,21 @@ class ForeignClient:
             return run([str(compiled(url, dialect, soap, folder)), url, *words])
         return run([*self.program, url, dialect, *words, soap])
 
+    def subscribe(self, url: str, dialect: str, soap: str, *words: str, folder: Path) -> Any:
+        """Subscribe, renew and end; `words` are an address, the first end and the second.
+
+        The address is the consumer's. zeep is its own, and adds a member of that address.
+        """
+        if self.name == "gsoap":
+            return _subscribe_with_gsoap(url, dialect, soap, words, folder)
+        program = [*self.program[:-1], self.program[-1].replace("client.", "subscriber.")]
+        return run([*program, url, dialect, *words, soap])
+
+    def notify(self, url: str, dialect: str, value: str) -> None:
+        """Tell a consumer that the property t:Load has a value."""
+        program = [*self.program[:-1], self.program[-1].replace("client.", "notifier.")]
+        printed([*program, url, dialect, value])
+
     def operations(self, url: str, folder: Path) -> list[str]:
         """The operations that the client finds in a WSDL."""
         if self.name == "gsoap":
@@ -45,42 +60,73 @@ class ForeignClient:
 
 
 def run(command: list[str]) -> Any:
-    """What a client prints, as JSON; AssertionError with all it said where it fails."""
+    """What a client prints, as JSON."""
+    return json.loads(printed(command))
+
+
+def printed(command: list[str]) -> str:
+    """What a client prints; AssertionError with all it said where it fails."""
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=60, env=os.environ | OFFLINE, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return json.loads(done.stdout)
+    return done.stdout
+
+
+def _subscribe_with_gsoap(
+    url: str, dialect: str, soap: str, words: tuple[str, ...], folder: Path
+) -> Any:
+    """The same with two programs, one for each WSDL."""
+    consumer, initial, renewed = words
+    one, other = folder / "group", folder / "subscription"
+    one.mkdir()
+    other.mkdir()
+    subscriber = compiled(url, dialect, soap, one, source="subscriber.c")
+    manager = printed([str(subscriber), url, consumer, initial]).strip()
+    flags = ("-DMANAGE",)
+    end = compiled(manager, dialect, soap, other, source="subscriber.c", flags=flags)
+    return {"manager": manager, "renewed": printed([str(end), manager, renewed]).strip()}
 
 
 def generated(url: str, folder: Path, *options: str) -> Path:
     """What wsdl2h makes of a WSDL, with soapcpp2's sources beside it."""
     header = folder / "service.h"
-    _build(["wsdl2h", "-c", "-o", header.name, url], folder)
+    build(["wsdl2h", "-c", "-o", header.name, url], folder)
     with header.open("a") as text:
         text.write((HERE / "gsoap/header.h").read_text())
-    _build(["soapcpp2", "-c", "-C", "-L", "-x", *options, header.name], folder)
+    build(["soapcpp2", "-c", "-C", "-L", "-x", *options, header.name], folder)
     return header
 
 
-def compiled(url: str, dialect: str, soap: str, folder: Path) -> Path:
+def compiled(
+    url: str,
+    dialect: str,
+    soap: str,
+    folder: Path,
+    *,
+    source: str = "client.c",
+    flags: tuple[str, ...] = (),
+) -> Path:
     """The program that gSOAP makes of one dialect's WSDL."""
     wsdl = f"{url}?wsdl=gt4" if dialect == "gt4" else f"{url}?wsdl"
     generated(wsdl, folder, "-1" if soap == "1.1" else "-2")
-    flags = ["-DGT4"] if dialect == "gt4" else []
-    sources = [str(HERE / "gsoap/client.c"), "soapC.c", "soapClient.c"]
-    _build(["gcc", "-O0", "-w", *flags, "-I.", "-o", "client", *sources, "-lgsoap"], folder)
+    if dialect == "gt4":
+        flags += ("-DGT4",)
+    sources = [str(HERE / "gsoap" / source), "soapC.c", "soapClient.c"]
+    build(["gcc", "-O0", "-w", *flags, "-I.", "-o", "client", *sources, "-lgsoap"], folder)
     return folder / "client"
 
 
-def _build(command: list[str], folder: Path) -> None:
+def build(command: list[str], folder: Path) -> None:
+    """Run a compiler in a folder."""
     done = subprocess.run(
         command, cwd=folder, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-def _programs(*names: str) -> str:
+def programs(*names: str) -> str:
+    """Which of the programs are not here, in one line, or nothing."""
     lacking = [name for name in names if shutil.which(name) is None]
     return f"{', '.join(lacking)} not on the PATH" if lacking else ""
 
@@ -90,8 +136,9 @@ def _python(name: str) -> str:
 
 
 @functools.cache
-def _gsoap() -> str:
-    lacking = _programs("wsdl2h", "soapcpp2", "gcc")
+def gsoap_missing() -> str:
+    """What gSOAP lacks here."""
+    lacking = programs("wsdl2h", "soapcpp2", "gcc")
     if not lacking and not Path("/usr/include/stdsoap2.h").exists():
         lacking = "no /usr/include/stdsoap2.h"
     return f"{lacking} (packages gsoap, libgsoap-dev)" if lacking else ""
@@ -99,7 +146,7 @@ def _gsoap() -> str:
 
 @functools.cache
 def _php() -> str:
-    if _programs("php"):
+    if programs("php"):
         return "php not on the PATH (packages php-cli, php-soap)"
     found = subprocess.run(
         ["php", "-r", "exit(class_exists('SoapClient') ? 0 : 1);"], check=False, timeout=30
@@ -108,8 +155,8 @@ def _php() -> str:
 
 
 def _node(package: str) -> str:
-    if _programs("node"):
-        return _programs("node")
+    if programs("node"):
+        return programs("node")
     installed = (HERE / "node_modules" / package).exists()
     return "" if installed else f"no npm package {package}: npm ci --prefix tests/clients"
 
@@ -128,7 +175,7 @@ CLIENTS = (
         functools.partial(_python, "suds"),
         soap=("1.1",),
     ),
-    ForeignClient("gsoap", (), _gsoap),
+    ForeignClient("gsoap", (), gsoap_missing),
     ForeignClient("php", ("php", _script("php/client.php")), _php),
     ForeignClient(
         "soap", ("node", _script("node-soap/client.js")), functools.partial(_node, "soap")

@@ -82,6 +82,8 @@ class Stub:
                 GROUP: "group",
                 f"{GROUP}Entry": "entry",
                 "/wsrf/services/HostService": "member",
+                "/wsrf/services/NotificationConsumerService": "consumer",
+                "/wsrf/services/SubscriptionManagerService": "subscription",
             }
             found = wsdl(
                 services[path],

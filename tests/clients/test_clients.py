@@ -15,7 +15,20 @@ from tests.clients.stub import SOAP11, SOAP12, Call, Stub
 
 DIALECTS = ("oasis", "gt4")
 READS = ["GetMultipleResourceProperties", "GetResourceProperty", "QueryResourceProperties"]
+PRODUCES = ["GetCurrentMessage", "Subscribe"]
 QUERY = {"oasis": "?wsdl", "gt4": "?wsdl=gt4"}
+PAUSES = ["PauseSubscription", "ResumeSubscription"]
+OF_NOTIFICATION: dict[str, dict[str, list[str]]] = {
+    "NotificationConsumerService": {"oasis": ["Notify"], "gt4": ["Notify"]},
+    "SubscriptionManagerService": {
+        "oasis": [
+            *PAUSES,
+            *("Renew", "Unsubscribe", "SetTerminationTime", "Destroy", "GetResourceProperty"),
+            *("GetMultipleResourceProperties", "GetResourcePropertyDocument"),
+        ],
+        "gt4": [*PAUSES, "SetTerminationTime", "Destroy", "GetResourceProperty"],
+    },
+}
 EACH = [
     pytest.param(client, marks=pytest.mark.client(client.name), id=client.name)
     for client in CLIENTS
@@ -86,7 +99,8 @@ def test_finds_every_operation(
 
     found = client.operations(address + QUERY[dialect], tmp_path)
 
-    assert found == sorted([*added, "Destroy", "SetTerminationTime", *READS, *document])
+    lifetime = ["Destroy", "SetTerminationTime"]
+    assert found == sorted([*added, *lifetime, *READS, *document, *PRODUCES])
 
 
 @pytest.mark.timeout(180)
@@ -100,4 +114,18 @@ def test_finds_every_operation_of_a_member(
 
     found = client.operations(address + QUERY[dialect], tmp_path)
 
-    assert found == sorted([*READS, "GetResourcePropertyDocument"])
+    assert found == sorted([*READS, "GetResourcePropertyDocument", *PRODUCES])
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("dialect", DIALECTS)
+@pytest.mark.parametrize("kind", OF_NOTIFICATION)
+@pytest.mark.parametrize("client", EACH)
+def test_finds_every_operation_of_notification(
+    client: ForeignClient, kind: str, dialect: str, stub: Stub, tmp_path: Path
+) -> None:
+    need(client)
+
+    found = client.operations(f"{stub.url}/wsrf/services/{kind}{QUERY[dialect]}", tmp_path)
+
+    assert found == sorted(OF_NOTIFICATION[kind][dialect])

@@ -7,13 +7,16 @@ from xml.sax.saxutils import quoteattr
 
 from hypothesis import strategies as st
 
+from aggregator.wire.namespaces import OASIS_TOPICS
 from tests.fuzzing.texts import HEALTH, LOCAL_NAMES, URIS, any_of, content, mostly
+from tests.notified import NT
 from tests.soap import AGG, NS, Family
 
 #: Properties of groups and of entries, by the prefixes that messages declare.
 PROPERTIES = any_of(
     ["sg:Entry", "sg:MembershipContentRule", "agg:RegistrationCount", "rl:CurrentTime"],
     ["rl:TerminationTime", "sg:MemberEPR", "sg:Content", "sg:ServiceGroupEPR", "h:health"],
+    ["nt:Topic", "nt:TopicExpression", "nt:FixedTopicSet", "top:TopicSet"],
 )
 
 
@@ -27,7 +30,7 @@ class Name:
 
 def declarations(family: Family) -> str:
     """The declarations that messages make on the operation's element."""
-    known = {**NS[family], "agg": AGG, "h": HEALTH}
+    known = {**NS[family], "agg": AGG, "h": HEALTH, "nt": NT[family], "top": OASIS_TOPICS}
     return " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in known.items())
 
 

@@ -139,6 +139,14 @@ GROUP_PROPERTIES = (
     "rl:CurrentTime",
     "rl:TerminationTime",
 )
+#: Those that tell the topics; the last of the final standard is for who asks by name.
+TOPIC_PROPERTIES: dict[Family, tuple[str, ...]] = {
+    "gt4": ("n:Topic", "n:FixedTopicSet", "n:TopicExpressionDialects"),
+    "oasis": (
+        *("n:TopicExpression", "n:FixedTopicSet", "n:TopicExpressionDialect"),
+        "t:TopicSet",
+    ),
+}
 ENTRY_PROPERTIES = (
     "rl:TerminationTime",
     "sg:MemberEPR",

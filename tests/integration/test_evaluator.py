@@ -16,6 +16,10 @@ from tests.integration.evaluator_kit import CONFIG, Evaluated, evaluated
 service = evaluator_kit.service
 quiet = evaluator_kit.quiet
 
+#: The properties that tell the topics, in the documents of a group and of an entry alike.
+DRAFTS_TOPICS = [*["Topic"] * 2, "FixedTopicSet", *["TopicExpressionDialects"] * 3]
+FINAL_TOPICS = [*["TopicExpression"] * 2, "FixedTopicSet", *["TopicExpressionDialect"] * 4]
+
 
 @pytest.mark.parametrize(
     ("expression", "wanted"),
@@ -76,12 +80,13 @@ def test_what_selects_the_document_gives_all_of_it(quiet: Evaluated, expression:
         "RegistrationCount",
         "CurrentTime",
         "TerminationTime",
+        *DRAFTS_TOPICS,
     ]
 
 
 def test_the_document_of_an_entry(service: Evaluated) -> None:
     key = service.add(2)[1]
-    for family in ("gt4", "oasis"):
+    for family, topics in (("gt4", DRAFTS_TOPICS), ("oasis", FINAL_TOPICS)):
         root = etree.fromstring(service.xml("/*[1]", entry=key, family=family))
         assert root.tag == f"{{{ns.AGG}}}ServiceGroupEntryRP"
         assert [etree.QName(child).localname for child in root] == [
@@ -90,6 +95,7 @@ def test_the_document_of_an_entry(service: Evaluated) -> None:
             "Content",
             "CurrentTime",
             "ServiceGroupEPR",
+            *topics,
             "health",
         ]
     assert service.text("string(//w:widget/@size)", entry=key) == "3"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from lxml import etree
 
-from tests import soap
+from tests import notified, soap
 from tests.integration.member_kit import (
     GLUE,
     SITE,
@@ -110,6 +110,9 @@ def test_the_document_is_read(host: RunningMember, family: soap.Family, version:
     )
     (document,) = answer.body
     rl = soap.NS[family]["rl"]
+    topics = [*["Topic"] * 3, "FixedTopicSet", *["TopicExpressionDialects"] * 3]
+    if family == "oasis":
+        topics = [*["TopicExpression"] * 3, "FixedTopicSet", *["TopicExpressionDialect"] * 4]
     assert document.tag == DOCUMENT
     assert [child.tag for child in document] == [
         f"{{{GLUE}}}GLUECE",
@@ -118,6 +121,7 @@ def test_the_document_is_read(host: RunningMember, family: soap.Family, version:
         META,
         f"{{{rl}}}CurrentTime",
         f"{{{rl}}}TerminationTime",
+        *(f"{{{notified.NT[family]}}}{name}" for name in topics),
         "{urn:mds-aggregator:member}Producers",
     ]
     host_path = "/".join(f"{{{GLUE}}}{name}" for name in ("Cluster", "SubCluster", "Host"))

@@ -99,6 +99,7 @@ def test_a_connection_is_kept_and_pipelined_requests_are_answered_in_order(
 
 def test_pages_for_people_name_the_public_address(host: RunningMember) -> None:
     connection = http.client.HTTPConnection(*host.address, timeout=10)
+    manager = host.url.replace("HostService", "SubscriptionManagerService")
     for path, status, words in (
         ("/", 200, host.url),
         ("/healthz", 200, "ok"),
@@ -106,6 +107,11 @@ def test_pages_for_people_name_the_public_address(host: RunningMember) -> None:
         ("/wsrf/services/HostService/n1?wsdl", 200, f'location="{host.url}/n1"'),
         ("/wsrf/services/HostService?wsdl=gt4", 200, "2004/06"),
         ("/wsrf/services/HostService?wsdl=x", 404, "wsdl=gt4"),
+        ("/wsrf/services/SubscriptionManagerService", 200, "Renew, Unsubscribe, "),
+        ("/wsrf/services/SubscriptionManagerService/n1", 200, "Renew, Unsubscribe, "),
+        ("/wsrf/services/SubscriptionManagerService/n1?wsdl", 200, f'location="{manager}/n1"'),
+        ("/wsrf/services/SubscriptionManagerService?wsdl=gt4", 200, "2004/06"),
+        ("/wsrf/services/SubscriptionManagerService?wsdl=x", 404, "wsdl=gt4"),
         ("/schemas/oasis/rp-2.xsd", 200, "http://docs.oasis-open.org/wsrf/rp-2"),
         ("/schemas/../../../etc/passwd", 404, "no such schema"),
         ("/nothing", 404, host.url),

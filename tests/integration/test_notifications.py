@@ -219,11 +219,12 @@ class TestManager:
 
     def test_tells_of_a_subscription(self, group: str, consumer: Consumer) -> None:
         manager = subscribe(group, consumer.url, termination="PT60S")
-        answer = document(manager)
-        assert answer.body.findtext("{*}ConsumerReference/{*}Address") == consumer.url
-        assert answer.body.findtext("{*}Filter/{*}TopicExpression") == "sg:Entry"
-        assert answer.body.findtext("{*}health/{*}state") == "active"
-        assert answer.body.find("{*}TerminationTime") is not None
+        (found,) = document(manager).body
+        assert found.tag == "{urn:mds-aggregator:notification}SubscriptionRP"
+        assert found.findtext("{*}ConsumerReference/{*}Address") == consumer.url
+        assert found.findtext("{*}Filter/{*}TopicExpression") == "sg:Entry"
+        assert found.findtext("{*}health/{*}state") == "active"
+        assert found.find("{*}TerminationTime") is not None
 
     def test_there_is_none_without_a_key(self, service: RunningService) -> None:
         address = f"{service.url}/wsrf/services/SubscriptionManagerService"

@@ -142,7 +142,9 @@ def test_what_is_kept_for_who_stays_away_is_bounded(overflow: str, tmp_path: Pat
             until(lambda: b"TerminationNotification" in ended[-1], what="that is told")
             return
         until(
-            lambda: document(manager).body.findtext("{*}health/{*}dropped") == "20",
+            lambda: (
+                document(manager).body.findtext("{*}SubscriptionRP/{*}health/{*}dropped") == "20"
+            ),
             what="some are passed over",
         )
         consumer.respond = lambda body: 202

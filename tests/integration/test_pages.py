@@ -18,6 +18,7 @@ READS = [
     "QueryResourceProperties",
     "GetResourcePropertyDocument",
 ]
+PRODUCES = ["Subscribe", "GetCurrentMessage"]
 
 
 def operations(page: str) -> list[str]:
@@ -28,7 +29,7 @@ def test_a_group_names_what_it_does_and_what_it_does_for_its_entries(group: str)
     status, page = get(group)
     assert status == 200
     own, _, for_entries = page.partition("With the key of an entry in a header also:")
-    assert operations(own) == ["Add", *READS]
+    assert operations(own) == ["Add", *READS, *PRODUCES]
     assert operations(for_entries) == LIFETIME
 
 
@@ -36,7 +37,7 @@ def test_an_entry_has_a_page_while_it_is_there(group: str) -> None:
     entry = soap.add(group, "http://127.0.0.1:1/seen")
     for address in (entry.address, f"{group}Entry"):
         status, page = get(address)
-        assert (status, operations(page)) == (200, [*LIFETIME, *READS])
+        assert (status, operations(page)) == (200, [*LIFETIME, *READS, *PRODUCES])
         assert f"POST an envelope to <code>{address}</code>" in page
     assert soap.destroy(entry).status == 200
     status, page = get(entry.address)

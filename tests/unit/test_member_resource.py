@@ -19,6 +19,7 @@ from aggregator.model import Health
 from aggregator.wire.dialects import FAMILIES, GT4, OASIS, Dialect
 from aggregator.wire.namespaces import GLUE, clark
 from aggregator.wire.parse import parse
+from aggregator.wire.topic_properties import TOPIC_SET, topic_property_names
 from tests.shared import SHARED
 
 GLUECE = clark(GLUE, "GLUECE")
@@ -88,6 +89,7 @@ def test_the_document_has_every_property_that_has_a_value(dialect: Dialect) -> N
         found.deliver(number, pieces)
     assert found.version > before
     document = whole(found, dialect)
+    topic, fixed, spoken, *_ = topic_property_names(dialect)
     assert document.tag == "{urn:mds-aggregator:member}HostRP"
     assert None not in document.nsmap
     assert [child.tag for child in document] == [
@@ -96,6 +98,9 @@ def test_the_document_has_every_property_that_has_a_value(dialect: Dialect) -> N
         "{http://mds.globus.org/metadata/2005/02}ServiceMetaDataInfo",
         clark(dialect.rl, "CurrentTime"),
         clark(dialect.rl, "TerminationTime"),
+        *[topic] * 2,
+        fixed,
+        *[spoken] * (3 if dialect is GT4 else 4),
         PRODUCERS,
     ]
     assert [child[0].tag for child in document[:2]] == ["uno", "two"]
@@ -103,6 +108,18 @@ def test_the_document_has_every_property_that_has_a_value(dialect: Dialect) -> N
     assert document[3].text == "NOW"
     elements = found.elements(dialect, at="NOW")
     assert [parse(element).tag for element in elements] == [child.tag for child in document]
+
+
+def test_what_can_be_configured_can_be_subscribed_to() -> None:
+    found = resource()
+    told = parse(b"<r>" + b"".join(found.property(topic_property_names(OASIS)[0]) or ()) + b"</r>")
+    assert [element.text for element in told] == ["t:P", "t:GLUECE"]
+    topics = parse(b"".join(found.property(TOPIC_SET) or ()))
+    assert [element.tag for element in topics] == ["{urn:p}P", GLUECE]
+    # Asked for by its name alone: a reader of the document wants the properties themselves.
+    assert TOPIC_SET in found.names(OASIS)
+    assert TOPIC_SET not in [child.tag for child in whole(found, OASIS)]
+    assert not set(topic_property_names(OASIS)) & set(found.topics(OASIS))
 
 
 def test_the_present_time_is_put_in_when_it_is_read() -> None:

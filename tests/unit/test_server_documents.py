@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from aggregator.errors import StoreUnavailable
 from aggregator.server.documents import get_document
+from aggregator.server.service import HANDLERS
+from aggregator.server.wsdl import DialectName, Kind, wsdl
 from tests.unit.view_fakes import NOW
 
 ENTRIES = "/wsrf/services/GroupEntry"
+NOTIFICATION = {
+    "consumer": "/wsrf/services/NotificationConsumerService",
+    "subscription": "/wsrf/services/SubscriptionManagerService",
+}
 QUERIES = ("", "wsdl", "WSDL=", "wsdl=gt4")
 
 
@@ -51,6 +59,8 @@ def status(path: str, query: str, **site: Any) -> int:
         (f"{ENTRIES}/", 200),
         (f"{ENTRIES}/there", 200),
         (f"{ENTRIES}/gone", 404),
+        (NOTIFICATION["consumer"], 200),
+        (NOTIFICATION["subscription"], 200),
         ("/wsrf/services/Other", 404),
     ],
 )
@@ -75,3 +85,39 @@ def test_what_the_store_does_not_say_is_not_said(query: str, away: dict[str, Any
 def test_the_wsdl_is_that_of_all_entries() -> None:
     document = get_document(FakeSite(), f"{ENTRIES}/there", "wsdl")  # type: ignore[arg-type]
     assert b'location="http://index:8080/wsrf/services/GroupEntry"' in document.body
+
+
+def told(page: bytes) -> set[str]:
+    """The operations that a page names."""
+    return set(re.findall(r"<code>(\w+)</code>", page.decode()))
+
+
+@pytest.mark.parametrize("kind", NOTIFICATION)
+def test_whether_there_is_a_key_is_not_told(kind: str) -> None:
+    """It is a secret: who knows it may end a subscription, or be believed as a producer."""
+    site: Any = FakeSite(is_unread=True)
+    pages = {get_document(site, NOTIFICATION[kind] + below, "").body for below in ("", "/a", "/b")}
+    (page,) = pages
+    assert told(page) == {name for known, name in HANDLERS if known == kind}
+    document = get_document(site, f'{NOTIFICATION[kind]}/a"b', "wsdl").body.decode()
+    assert f'location="http://index:8080{NOTIFICATION[kind]}/a%22b"' in document
+
+
+@pytest.mark.parametrize("path", ["/wsrf/services/Group", ENTRIES])
+def test_the_page_of_a_service_names_what_it_does(path: str) -> None:
+    kind = "entry" if path == ENTRIES else "group"
+    page = get_document(FakeSite(), path, "").body  # type: ignore[arg-type]
+    assert told(page) == {name for known, name in HANDLERS if known == kind}
+
+
+@pytest.mark.parametrize("dialect", ["oasis", "gt4"])
+@pytest.mark.parametrize("kind", ["group", "entry", "consumer", "subscription"])
+def test_what_a_wsdl_offers_is_done(kind: Kind, dialect: DialectName) -> None:
+    document = etree.fromstring(wsdl(kind, dialect, address="http://a", schemas="http://b"))
+    offered = {item.get("name") for item in document.find("{*}portType").iter("{*}operation")}
+    done = {name for known, name in HANDLERS if known == kind}
+    only_final = {"GetResourcePropertyDocument", "Renew", "Unsubscribe"}
+    if kind == "subscription":
+        # The draft has no such operation on a subscription.
+        only_final |= {"GetMultipleResourceProperties"}
+    assert offered == (done if dialect == "oasis" else done - only_final)

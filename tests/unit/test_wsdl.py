@@ -27,13 +27,22 @@ HOST = "http://index.example:8080"
 ADDRESS = f"{HOST}/wsrf/services/DefaultIndexService"
 READS = {"GetResourceProperty", "GetMultipleResourceProperties", "QueryResourceProperties"}
 DOCUMENT = "GetResourcePropertyDocument"
+PRODUCES = {"Subscribe", "GetCurrentMessage"}
+LIFETIME = {"SetTerminationTime", "Destroy"}
+PAUSES = {"PauseSubscription", "ResumeSubscription"}
 OFFERED: dict[tuple[Kind, DialectName], set[str]] = {
-    ("group", "gt4"): READS | {"Add", "SetTerminationTime", "Destroy"},
-    ("group", "oasis"): READS | {"Add", "SetTerminationTime", "Destroy", DOCUMENT},
-    ("entry", "gt4"): READS | {"SetTerminationTime", "Destroy"},
-    ("entry", "oasis"): READS | {"SetTerminationTime", "Destroy", DOCUMENT},
-    ("member", "gt4"): READS | {DOCUMENT},
-    ("member", "oasis"): READS | {DOCUMENT},
+    ("group", "gt4"): READS | PRODUCES | LIFETIME | {"Add"},
+    ("group", "oasis"): READS | PRODUCES | LIFETIME | {"Add", DOCUMENT},
+    ("entry", "gt4"): READS | PRODUCES | LIFETIME,
+    ("entry", "oasis"): READS | PRODUCES | LIFETIME | {DOCUMENT},
+    ("member", "gt4"): READS | PRODUCES | {DOCUMENT},
+    ("member", "oasis"): READS | PRODUCES | {DOCUMENT},
+    ("consumer", "gt4"): {"Notify"},
+    ("consumer", "oasis"): {"Notify"},
+    ("subscription", "gt4"): PAUSES | LIFETIME | {"GetResourceProperty"},
+    ("subscription", "oasis"): PAUSES
+    | LIFETIME
+    | {"Renew", "Unsubscribe", "GetResourceProperty", "GetMultipleResourceProperties", DOCUMENT},
 }
 FAULTS = {
     "Add": {"AddRefusedFault", "ContentCreationFailedFault", "UnsupportedMemberInterfaceFault"},
@@ -51,6 +60,39 @@ FAULTS = {
     },
     "Destroy": {"ResourceNotDestroyedFault"},
     DOCUMENT: set(),
+    "Renew": {"UnacceptableTerminationTimeFault"},
+    "Unsubscribe": {"UnableToDestroySubscriptionFault"},
+    "PauseSubscription": {"PauseFailedFault"},
+    "ResumeSubscription": {"ResumeFailedFault"},
+}
+_OF_TOPICS = {"InvalidTopicExpressionFault", "TopicNotSupportedFault"}
+#: Where the dialects differ.
+NOTIFICATION_FAULTS: dict[DialectName, dict[str, set[str]]] = {
+    "gt4": {
+        "Subscribe": _OF_TOPICS | {"TopicPathDialectUnknownFault", "SubscribeCreationFailedFault"},
+        "GetCurrentMessage": _OF_TOPICS
+        | {"TopicPathDialectUnknownFault", "NoCurrentMessageOnTopicFault"},
+    },
+    "oasis": {
+        "Subscribe": _OF_TOPICS
+        | {
+            "TopicExpressionDialectUnknownFault",
+            "InvalidFilterFault",
+            "InvalidProducerPropertiesExpressionFault",
+            "InvalidMessageContentExpressionFault",
+            "UnacceptableInitialTerminationTimeFault",
+            "UnrecognizedPolicyRequestFault",
+            "UnsupportedPolicyRequestFault",
+            "NotifyMessageNotSupportedFault",
+            "SubscribeCreationFailedFault",
+        },
+        "GetCurrentMessage": _OF_TOPICS
+        | {
+            "TopicExpressionDialectUnknownFault",
+            "NoCurrentMessageOnTopicFault",
+            "MultipleTopicsSpecifiedFault",
+        },
+    },
 }
 each = pytest.mark.parametrize(("kind", "dialect"), OFFERED)
 
@@ -133,10 +175,14 @@ def test_offers_its_operations_with_their_faults(kind: Kind, dialect: DialectNam
     port_type = document(kind, dialect).find(f"{WSDL}portType")
     found = {item.get("name", ""): set(faults(item)) for item in port_type}
 
-    wanted = {name: FAULTS[name] | common for name in OFFERED[kind, dialect]}
+    own = FAULTS | NOTIFICATION_FAULTS[dialect]
+    wanted = {name: own.get(name, set()) | common for name in OFFERED[kind, dialect]}
     if ("Add" in wanted) and dialect == "gt4":
         # The draft's Add has no such fault.
         wanted["Add"] -= {"ResourceUnknownFault"}
+    if "Notify" in wanted:
+        # It is one way: nobody is there to be told.
+        wanted["Notify"] = set()
     assert found == wanted
 
 
@@ -146,11 +192,9 @@ def test_actions_are_those_that_the_service_answers(kind: Kind, dialect: Dialect
     spoken = {operation.name: operation for operation in OPERATIONS}
     for item in root.find(f"{WSDL}portType"):
         operation = spoken[item.get("name", "")]
-        found = [item.find(f"{WSDL}{way}").get(ACTION[dialect]) for way in ("input", "output")]
-        assert found == [
-            DIALECTS[dialect].action(operation),
-            DIALECTS[dialect].action(operation, reply=True),
-        ]
+        found = [way.get(ACTION[dialect]) for way in item.iter(f"{WSDL}input", f"{WSDL}output")]
+        actions = [DIALECTS[dialect].action(operation, reply=reply) for reply in (False, True)]
+        assert found == (actions[:1] if operation.one_way else actions)
         for binding in root.iterchildren(f"{WSDL}binding"):
             bound = next(
                 o for o in binding.iter(f"{WSDL}operation") if o.get("name") == item.get("name")
@@ -172,6 +216,11 @@ def test_both_bindings_bind_the_whole_port_type(kind: Kind, dialect: DialectName
         )
         found = {item.get("name"): faults(item) for item in binding.iter(f"{WSDL}operation")}
         assert found == wanted
+        for bound in binding.iter(f"{WSDL}operation"):
+            ways = [
+                etree.QName(way).localname for way in bound.iter(f"{WSDL}input", f"{WSDL}output")
+            ]
+            assert ways == (["input"] if bound.get("name") == "Notify" else ["input", "output"])
         uses = {item.get("use") for item in binding.iter(f"{{{namespace}}}body")}
         assert uses == {"literal"}
         for fault in binding.iter(f"{{{namespace}}}fault"):
@@ -204,14 +253,14 @@ def test_what_is_filled_in_is_escaped() -> None:
 
 
 def test_every_kind_and_dialect_is_there_and_none_beside() -> None:
-    kinds: tuple[Kind, ...] = ("group", "entry", "member")
+    kinds: tuple[Kind, ...] = ("group", "entry", "member", "consumer", "subscription")
     dialects: tuple[DialectName, ...] = ("oasis", "gt4")
     texts = {
         wsdl(kind, dialect, address=ADDRESS, schemas=HOST)
         for kind, dialect in itertools.product(kinds, dialects)
     }
 
-    assert len(texts) == 6
+    assert len(texts) == 10
     assert not [text for text in texts if b"@" in text]
     with pytest.raises(KeyError):
         wsdl("host", "oasis", address=ADDRESS, schemas=HOST)  # type: ignore[arg-type]
