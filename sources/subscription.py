@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 
 from aggregator.contract import (
@@ -61,6 +62,9 @@ class SubscriptionAggregatorSource(AggregatorSource):
         memory = {**context.memory, **remember}
         content = None
         if memory.get("synced") != memory["consumer"]:
+            if "consumer" in remember:
+                # Known before anything else is tried, which may fail: else it were made again.
+                return Collected(None, remember, again=0.0)
             content = await _current_value(subscription, plan, memory, context)
             remember["synced"] = memory["consumer"]
         wait = (int(memory["renew_at"]) - context.now) / SECOND
@@ -131,6 +135,11 @@ async def _again(subscription: Subscription, context: Context) -> dict[str, str]
     remember = await _subscribed(subscription, context)
     if old:
         await context.consumers.close(old)
+    if manager := context.memory.get("manager", ""):
+        # It is not known to have gone; at an address of the past it would only fail.
+        dialect = DIALECTS[context.memory["dialect"]]
+        with suppress(CollectError):
+            await unsubscribe(manager.encode(), dialect=dialect, context=context)
     return remember
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -40,7 +41,17 @@ class Offered:
 class EntryContext:
     """`aggregator.contract.Context` of one entry, kept between its collections."""
 
-    __slots__ = ("_facts", "_offered", "assignment", "content", "gone", "last_success", "memory")
+    __slots__ = (
+        "_facts",
+        "_offered",
+        "_turn",
+        "assignment",
+        "content",
+        "gone",
+        "last_success",
+        "memory",
+        "unrecorded",
+    )
 
     def __init__(self, assignment: Assignment, *, offered: Offered) -> None:
         self.assignment = assignment
@@ -50,8 +61,19 @@ class EntryContext:
         self.gone = False
         #: What is published, while a message is received.
         self.content: tuple[bytes, ...] = ()
+        #: Results that are on their way to the store.
+        self.unrecorded = 0
         self._offered = offered
         self._facts: MemberFacts | None = None
+        self._turn: asyncio.Lock | None = None
+
+    @property
+    def turn(self) -> asyncio.Lock:
+        """Held while a source that is notified works for the entry: its messages and its own
+        asking must not overtake each other."""
+        if self._turn is None:
+            self._turn = asyncio.Lock()
+        return self._turn
 
     @property
     def member(self) -> MemberFacts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from aggregator.collect import metrics
@@ -181,7 +182,9 @@ async def _collected(run: Run, source: SourceType | None) -> Collected:
     if source is None:
         name = run.scheduled.source
         raise CollectError(f"the source {name} is not installed here", code="no-source")
-    collected = await source.source.collect(run.context.assignment.plan, context=run.context)
+    plan = run.context.assignment.plan
+    async with run.context.turn if plan.upkeep else nullcontext():
+        collected = await source.source.collect(plan, context=run.context)
     return checked(collected, source)
 
 

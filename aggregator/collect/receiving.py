@@ -82,20 +82,27 @@ class Receiving:
 
     async def _look(self) -> None:
         """Take up what is new, of entries that have nothing under way."""
-        rows = await self._following.ask(partial(waiting_messages, most=_MOST))
+        held = frozenset(self._epochs())
+        question = partial(waiting_messages, shards=held, of=self._shards, each=_TOGETHER)
+        rows = await self._following.ask(partial(question, most=_MOST))
         self._forget(rows)
-        held = self._epochs()
+        # What an entry's last messages led to must be published before the next are received: they
+        # are changes to that.
+        busy = {row.entry for row in rows if row.id in self._taken} | self._busy.keys()
         found: dict[int, list[int]] = {}
         for row in rows:
-            is_ours = row.slot % self._shards in held
-            if is_ours and row.entry not in self._busy and row.id not in self._taken:
+            if row.entry not in busy and not self._is_at_work(row.entry):
                 found.setdefault(row.entry, []).append(row.id)
         for entry, numbers in found.items():
-            together = numbers[:_TOGETHER]
-            self._taken.update(dict.fromkeys(together, time.monotonic()))
-            task = asyncio.create_task(self._receive_all(entry, together))
+            self._taken.update(dict.fromkeys(numbers, time.monotonic()))
+            task = asyncio.create_task(self._receive_all(entry, numbers))
             self._busy[entry] = task
             task.add_done_callback(partial(self._is_through, entry))
+
+    def _is_at_work(self, entry: int) -> bool:
+        """Whether something of an entry is being collected, or is not recorded yet."""
+        context = self._assignments.get(entry)
+        return context is not None and (context.turn.locked() or context.unrecorded > 0)
 
     def _is_through(self, entry: int, task: asyncio.Task[None]) -> None:
         del self._busy[entry]
@@ -114,16 +121,30 @@ class Receiving:
         try:
             async with self._places:
                 context = await self._context(entry)
-                messages = await self._following.ask(partial(load_messages, ids=numbers))
-                if context is None or not messages:
+                if context is None:
                     return
-                context.content = await self._following.ask(partial(published_content, entry=entry))
-                for message in messages:
-                    await self._receive(context, message)
+                if self._is_at_work(entry):
+                    self._give_back(numbers)
+                    return
+                async with context.turn:
+                    await self._receive_in_turn(context, numbers)
         except StoreUnavailable as error:
             logger.warning("notifications wait for the store: %s", error)
-            for number in numbers:
-                self._taken.pop(number, None)
+            self._give_back(numbers)
+
+    def _give_back(self, numbers: Sequence[int]) -> None:
+        for number in numbers:
+            self._taken.pop(number, None)
+
+    async def _receive_in_turn(self, context: EntryContext, numbers: Sequence[int]) -> None:
+        entry = context.assignment.id
+        messages = await self._following.ask(partial(load_messages, ids=numbers))
+        context.content = await self._following.ask(partial(published_content, entry=entry))
+        try:
+            for message in messages:
+                await self._receive(context, message)
+        finally:
+            context.content = ()
 
     async def _context(self, entry: int) -> EntryContext | None:
         context = self._assignments.get(entry)

@@ -65,8 +65,9 @@ class GroupRecorder:
     def put(self, result: Result) -> None:
         """Take a result; it is recorded soon."""
         self._pending.append(result)
+        result.context.unrecorded += 1
         if len(self._pending) > _BACKLOG:
-            self._pending.popleft()
+            self._pending.popleft().context.unrecorded -= 1
             self._dropped += 1
         self._some.set()
 
@@ -95,6 +96,10 @@ class GroupRecorder:
             except StoreUnavailable:
                 self._pending.extendleft(reversed(batch))
                 raise
+            except BaseException:
+                _let_go(batch)
+                raise
+            _let_go(batch)
         if not self._pending:
             self._some.clear()
         if self._dropped:
@@ -171,6 +176,11 @@ class GroupRecorder:
 
     def _words(self) -> dict[str, str]:
         return {"group": self._group}
+
+
+def _let_go(batch: Sequence[Result]) -> None:
+    for result in batch:
+        result.context.unrecorded -= 1
 
 
 def _applied(write: Write, portion: Portion) -> DeliverError | None:

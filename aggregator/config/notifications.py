@@ -21,7 +21,7 @@ class NotificationSettings:
     establish_timeout: float = setting(
         10.0, duration(0.1, 60), "Time that subscribing may take inside of an Add."
     )
-    max_message: int = setting(2**20, size(1024, 2**30), "Largest notification that is taken.")
+    max_message: int = setting(2**22, size(1024, 2**30), "Largest notification that is taken.")
     max_inbox: int = setting(
         10_000,
         whole_number(1, 1_000_000),

@@ -25,7 +25,7 @@ from aggregator.member.settings import (
     Stylesheet,
     Url,
 )
-from aggregator.member.threads import Aside
+from aggregator.threads import Aside
 from aggregator.wire.namespaces import GLUE, clark
 from aggregator.wire.parse import Limits, parse, serialise
 

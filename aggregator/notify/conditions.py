@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from pathlib import Path
 
-from aggregator.errors import RequestError
+from aggregator.errors import QueryFailed, RequestError, StoreUnavailable
 from aggregator.notify.subscription import Subscriber
+from aggregator.threads import in_daemon
 from aggregator.view.query_client import QueryClient, QueryRequest
+
+#: Evaluations at the same time: the evaluator has others to answer too.
+_AT_ONCE = 2
+#: Limits that tell of the evaluator's load, and nothing of the expression.
+_TRANSIENT = ("turn", "waiting")
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +28,7 @@ class Conditions:
     """Asks the evaluator at `socket`, whose evaluations take `timeout` seconds at most."""
 
     def __init__(self, socket: Path, *, timeout: float) -> None:
+        self._places = asyncio.Semaphore(_AT_ONCE)
         self._client = QueryClient(socket, timeout=timeout)
 
     async def hold(self, subscriber: Subscriber, *, sequence: int) -> bool:
@@ -40,8 +48,11 @@ class Conditions:
                 caller=f"subscription:{stored.key}",
             )
             try:
-                found = await asyncio.to_thread(self._client.query, request)
+                async with self._places:
+                    found = await in_daemon(partial(self._client.query, request))
             except RequestError as error:
+                if isinstance(error, QueryFailed) and error.limit in _TRANSIENT:
+                    raise StoreUnavailable(str(error)) from error
                 logger.warning(
                     "notifications are left out: %s", error, extra={"subscription": stored.key}
                 )

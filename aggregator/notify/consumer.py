@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 from aggregator.contract import Http
 from aggregator.errors import CollectError, SubscribeFailed
+from aggregator.notify.refusal import is_refusal
 from aggregator.wire.dialects import NOTIFY, Dialect
 from aggregator.wire.envelope import SOAP11, addressing_headers, write_envelope
 from aggregator.wire.epr import EndpointReference, as_header
@@ -93,11 +94,13 @@ def check_consumer(address: str) -> None:
 
 
 async def send(http: Http, consumer: Consumer, notices: Sequence[Notice]) -> None:
-    """Send notices; CollectError unless the consumer has taken them."""
+    """Send notices; CollectError unless the consumer has taken them, with the code ``refused``
+    where it finds fault with the message."""
     action = consumer.dialect.action(NOTIFY)
     headers = {"Content-Type": SOAP11.content_type, "SOAPAction": f'"{action}"'}
     reply = await http.post(consumer.reference.address, consumer.message(notices), headers=headers)
     if not 200 <= reply.status < 300:
         raise CollectError(
-            f"the consumer answered with HTTP status {reply.status}", code="http-status"
+            f"the consumer answered with HTTP status {reply.status}",
+            code="refused" if is_refusal(reply) else "http-status",
         )

@@ -126,7 +126,13 @@ class Delivery:
 
     async def _look(self) -> None:
         held = frozenset(self._epochs())
-        moved, self._held = held != self._held, held
+        moved = held != self._held
+        if not held:
+            # Another serves them from now on, whether the store can be asked or not.
+            for group in self._groups.values():
+                group.serve([])
+            self._held = held
+            return
         states = await self._ask(group_states)
         self._is_subscribed = any(state.subscribers for state in states)
         for state in states:
@@ -138,6 +144,7 @@ class Delivery:
                 feeds.serve([one for one in stored if one.slot % self._shards in held])
                 feeds.subscribed, feeds.subscribers = state.subscribed, state.subscribers
             feeds.wake(state.sequence)
+        self._held = held
         metrics.SUBSCRIPTIONS.set(sum(len(feeds.all()) for feeds in self._groups.values()))
 
     def _feeds_of(self, state: GroupState) -> GroupFeeds | None:
@@ -162,7 +169,7 @@ class Delivery:
 
     async def _note(self) -> None:
         """Note how far each has come, and end what has come to its end."""
-        for group in self._groups.values():
+        for group in list(self._groups.values()):
             feeds = [feed for feed in group.all() if feed.moved]
             for feed in feeds:
                 feed.moved = False
@@ -170,6 +177,8 @@ class Delivery:
                 try:
                     progress = [feed.progress for feed in feeds]
                     await self._write(partial(note_progress, all_of_them=progress))
+                    for feed, noted in zip(feeds, progress, strict=True):
+                        feed.noted(noted)
                 except StoreUnavailable:
                     for feed in feeds:
                         feed.moved = True
@@ -184,7 +193,7 @@ class Delivery:
         while await self._write(partial(end_subscriptions, most=_MOST)) == _MOST:
             pass
         before = self._clock() - round(self._settings.queue_age * SECOND)
-        for group in self._groups.values():
+        for group in list(self._groups.values()):
             if not group.subscribers and group.is_tidy:
                 continue
             group.is_tidy = not group.subscribers

@@ -15,6 +15,7 @@ from aggregator.notify.consumer import Notice
 from aggregator.notify.filters import Filters
 from aggregator.notify.page import Page
 from aggregator.notify.subscription import Subscriber, Switches, termination_notice
+from aggregator.store.outbox import Told
 from aggregator.store.subscriptions import Progress
 from aggregator.wire.times import SECOND
 
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: Notifications that are sent together, and at most so many bytes of messages.
 _TOGETHER, _BYTES = 32, 512 * 1024
+#: Evaluations beyond the limits that a subscription's filter may cost.
+_OVERRUNS = 3
 #: Seconds until a store that is away is asked again.
 _PAUSE = 1.0
 
@@ -76,6 +79,11 @@ class Feed:
         #: Until when it lasts; and up to which sequence it may read.
         self.termination = stored.termination
         self.limit = stored.sent
+        self._overruns = 0
+        # Since when the first in the queue is refused by itself, and how many are sent singly.
+        self._refused_since: int | None = None
+        self._singles = 0
+        self._together = 0
         self._some = asyncio.Event()
         self._some.set()
 
@@ -109,7 +117,7 @@ class Feed:
         while self.is_over:
             # It may just have been renewed; one that was not is served no more soon.
             await asyncio.sleep(_PAUSE)
-        most = 1 if self.subscriber.consumer.raw else _TOGETHER
+        most = 1 if self.subscriber.consumer.raw or self._singles else _TOGETHER
         batch: list[Item] = []
         size = 0
         for item in islice(self._queue, most):
@@ -117,6 +125,7 @@ class Feed:
             if batch and size > _BYTES:
                 break
             batch.append(item)
+        self._together = len(batch)
         return batch
 
     async def _take_in(self, page: Page) -> None:
@@ -135,11 +144,17 @@ class Feed:
                     if await self._is_wanted(notice):
                         self._queue.append(Item(told.sequence, notice))
             self._read_to = told.sequence
-            if self.subscriber.is_last(told):
-                notice = termination_notice(self.subscriber, told.at, "the entry has ended")
+            if reason := self._end_at(told):
+                notice = termination_notice(self.subscriber, told.at, reason)
                 self._queue.append(Item(told.sequence, notice, ends=True))
                 return
         self._settle()
+
+    def _end_at(self, told: Told) -> str:
+        """Why the subscription ends with a change; empty where it goes on."""
+        if self._overruns >= _OVERRUNS:
+            return "the filter takes longer or more memory than it may"
+        return "the entry has ended" if self.subscriber.is_last(told) else ""
 
     async def _is_wanted(self, notice: Notice) -> bool:
         try:
@@ -148,11 +163,14 @@ class Feed:
                     return False
         except QueryFailed as error:
             logger.warning("a notification is left out: %s", error, extra=self.words())
+            self._overruns += bool(error.limit)
             return False
         return True
 
     def sent(self, items: Sequence[Item]) -> None:
         """Forget what was taken by the consumer."""
+        self._singles = max(0, self._singles - 1)
+        self._refused_since = None
         for item in items:
             if self._queue and self._queue[0] is item:
                 self._queue.popleft()
@@ -192,6 +210,30 @@ class Feed:
         if self._queue and self._queue[0].ends and self.progress.failures > 3:
             # Nobody hears the last words.
             self.ended = True
+        elif error.code == "refused":
+            self._refused(now)
+
+    def _refused(self, now: int) -> None:
+        """The consumer finds fault with a message: see with which, and do without that one once
+        it has had as long as a consumer that does not answer, lest it hold up all others."""
+        if self._together > 1:
+            self._singles = _TOGETHER
+            return
+        self._refused_since = self._refused_since or now
+        if not self._queue or now - self._refused_since < self._suspend_after:
+            return
+        left_out = self._queue.popleft()
+        logger.warning(
+            "a consumer refuses a notification, which is left out",
+            extra={**self.words(), "notification": left_out.notice.id},
+        )
+        self._refused_since = None
+        self.progress = self.progress._replace(dropped=self.progress.dropped + 1)
+        self._settle()
+
+    def noted(self, progress: Progress) -> None:
+        """What was left out is counted in the store now."""
+        self.progress = self.progress._replace(dropped=self.progress.dropped - progress.dropped)
 
     def pass_over(self, floor: int) -> None:
         """Forget what is not in the outbox any more."""

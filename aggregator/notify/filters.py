@@ -8,6 +8,7 @@ import logging
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 
 from aggregator.errors import QueryFailed
@@ -42,17 +43,19 @@ class Filters:
             "length": len(document),
         }
         async with self._turn:
-            patience = PATIENCE
-            if self._process is None:
-                await self._start()
-                patience = _START
             try:
-                async with asyncio.timeout(patience):
-                    self._writer.write(json.dumps(question).encode() + b"\n" + document)
-                    line = await self._reader.readline()
+                if self._process is None:
+                    async with asyncio.timeout(_START):
+                        await self._start()
+                async with asyncio.timeout(PATIENCE):
+                    line = await self._ask(question, document)
             except (TimeoutError, OSError) as error:
                 self._end()
                 raise QueryFailed("the filter took too long", limit="time") from error
+            except BaseException:
+                # Its answer would be taken for that to the next question.
+                self._end()
+                raise
             if not line:
                 self._end()
                 raise QueryFailed("the filter could not be evaluated", limit="memory")
@@ -61,8 +64,13 @@ class Filters:
             raise QueryFailed(f"the filter could not be evaluated: {answer['error'][:500]}")
         return bool(answer["holds"])
 
+    async def _ask(self, question: Mapping[str, object], document: bytes) -> bytes:
+        self._writer.write(json.dumps(question).encode() + b"\n" + document)
+        return await self._reader.readline()
+
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         with theirs:
             self._process = subprocess.Popen(
                 [*_COMMAND, str(theirs.fileno())],
@@ -71,7 +79,8 @@ class Filters:
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        # It is ready once it answers, which is no part of the time of an evaluation.
+        await self._ask({"expression": "true()", "namespaces": {}, "length": 4}, b"<a/>")
 
     def _end(self) -> None:
         if self._process is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from aggregator.errors import CollectError
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Seconds until the second try, and at most between two.
@@ -45,17 +47,20 @@ class Lane(Generic[T]):
         """Send for ever."""
         pause = _FIRST_PAUSE
         while True:
-            # Asked anew each time: what waits may have been dropped meanwhile.
-            batch = await self._take()
             try:
+                # Asked anew each time: what waits may have been dropped meanwhile.
+                batch = await self._take()
                 await self._send(batch)
-            except CollectError as error:
-                self._failed(error)
-                await self._rest(pause * random.uniform(0.5, 1.5))
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
                 self._done(batch)
                 pause = _FIRST_PAUSE
+                continue
+            except CollectError as error:
+                self._failed(error)
+            except Exception:
+                # It must not end a subscription in silence.
+                logger.exception("bug in notifying a subscriber")
+            await self._rest(pause * random.uniform(0.5, 1.5))
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _rest(self, seconds: float) -> None:
         self._hurry.clear()

@@ -53,11 +53,13 @@ def close_transaction(write: Write) -> None:
             joined=tally.joined.get(group_id, 0),
             touched=int(group_id in tally.joined),
         )
+        # Who subscribes in this very transaction is told of what comes after it.
+        was_subscribed = subscribers > 0 and subscribers > tally.joined.get(group_id, 0)
         for mark, values in tally.marks.get(group_id, ()):
             write.run(mark, **values, reached=last)
         for sequence, (entry, at, kind) in enumerate(made, last - len(made) + 1):
             log.append((group_id, sequence, at, entry, kind))
-            if subscribers:
+            if was_subscribed:
                 told.append((group_id, sequence, at, entry, kind))
     write_owners(write)
     check_limits(write)

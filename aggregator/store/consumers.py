@@ -8,7 +8,19 @@ import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.errors import NotifyRefused
 from aggregator.store.chunks import chunks
@@ -20,6 +32,8 @@ from aggregator.store.write import Write
 CONSUMER_PATH = "/wsrf/services/NotificationConsumerService/"
 """Where notifications come to; the token follows."""
 
+#: What stands in the place of the hash of a closed address's token; no hash begins so.
+_CLOSED = "closed:"
 #: Microseconds that an address waits for its entry; an Add is over long before.
 _ORPHANED = 600_000_000
 
@@ -33,7 +47,15 @@ OPEN = Statement(
     )
     .returning(consumers.c.id)
 )
-CLOSE = Statement(delete(consumers).where(consumers.c.token == bindparam("of")))
+# One where something waits takes nothing more under any token, and goes once it is empty.
+_waits = exists().where(inbox.c.consumer_id == consumers.c.id)
+CLOSE = Statement(delete(consumers).where(consumers.c.token == bindparam("of"), ~_waits))
+SHUT = Statement(
+    update(consumers)
+    .where(consumers.c.token == bindparam("of"))
+    .values(token=_CLOSED + cast(consumers.c.id, Text))
+)
+CLOSED = Statement(delete(consumers).where(consumers.c.token.like(_CLOSED + "%"), ~_waits))
 ATTACH = Statement(
     update(consumers)
     .where(consumers.c.token == bindparam("of"), consumers.c.entry_id.is_(None))
@@ -72,13 +94,26 @@ PUT = Statement(
         consumer_id=bindparam("consumer"), at=bindparam("now"), message=bindparam("of")
     )
 )
-_WAITING = (
-    select(inbox.c.id, consumers.c.entry_id, entry_state.c.slot)
+# Each subscription's oldest only: who tells faster than it is heard keeps no other waiting.
+_numbered = (
+    select(
+        inbox.c.id,
+        consumers.c.entry_id,
+        func.row_number()
+        .over(partition_by=inbox.c.consumer_id, order_by=inbox.c.id)
+        .label("place"),
+    )
     .join(consumers, consumers.c.id == inbox.c.consumer_id)
     .join(entry_state, entry_state.c.entry_id == consumers.c.entry_id)
-    .order_by(inbox.c.id)
+    .where((entry_state.c.slot % bindparam("of")).in_(bindparam("shards", expanding=True)))
+    .subquery()
 )
-WAITING = Statement(_WAITING.limit(bindparam("most")))
+_WAITING = (
+    select(_numbered.c.id, _numbered.c.entry_id)
+    .where(_numbered.c.place <= bindparam("each"))
+    .order_by(_numbered.c.place, _numbered.c.id)
+    .limit(bindparam("most"))
+)
 _MESSAGES = (
     select(inbox.c.id, inbox.c.at, inbox.c.message)
     .where(inbox.c.id.in_(bindparam("ids", expanding=True)))
@@ -88,11 +123,10 @@ _TAKE = delete(inbox).where(inbox.c.id.in_(bindparam("ids", expanding=True)))
 
 
 class Waiting(NamedTuple):
-    """A message that waits: its number, its entry's id, and the slot of that."""
+    """A message that waits: its number and its entry's id."""
 
     id: int
     entry: int
-    slot: int
 
 
 class Message(NamedTuple):
@@ -120,12 +154,15 @@ def attach_consumers(write: Write, tokens: Collection[str], *, entry_id: int) ->
 
 
 def close_consumer(write: Write, token: str) -> None:
-    """Take nothing more at an address; what waits there is dropped. Safe twice."""
-    write.run(CLOSE, of=_hash(token))
+    """Take nothing more at an address; what waits there is dealt with still. Safe twice."""
+    if not write.run(CLOSE, of=_hash(token)):
+        write.run(SHUT, of=_hash(token))
 
 
 def close_orphans(write: Write) -> int:
-    """Close the addresses of Adds that were never finished; how many it were."""
+    """Drop the addresses of Adds that were never finished, and closed ones that are empty; how
+    many of the former it were."""
+    write.run(CLOSED)
     return write.run(ORPHANS, before=write.now - _ORPHANED)
 
 
@@ -159,9 +196,13 @@ def put_messages(
         write.run(PUT, consumer=consumer, of=message, now=write.now)
 
 
-def waiting_messages(connection: Connection, *, most: int) -> list[Waiting]:
-    """The messages that wait for the collector, oldest first."""
-    return [Waiting(*row) for row in WAITING.rows(connection, most=most)]
+def waiting_messages(
+    connection: Connection, *, shards: Collection[int], of: int, each: int, most: int
+) -> list[Waiting]:
+    """The messages that wait for the collector of shards, out of `of`: each subscription's oldest
+    `each`, in their order, and at most `most` of all."""
+    values = {"shards": list(shards), "of": of, "each": each, "most": most}
+    return [Waiting(*row) for row in connection.execute(_WAITING, values)]
 
 
 def load_messages(connection: Connection, ids: Sequence[int]) -> list[Message]:

@@ -85,7 +85,11 @@ _of_group = subscription_state.c.subscription_id.in_(
 )
 LATE = Statement(
     select(subscription_state.c.subscription_id).where(
-        _of_group, subscription_state.c.sent < bindparam("floor")
+        # One that was paused is not told of what came meanwhile, and so has not stayed away.
+        _of_group,
+        subscription_state.c.paused == 0,
+        subscription_state.c.sent < bindparam("floor"),
+        subscription_state.c.skip_to < bindparam("floor"),
     )
 )
 PASS_OVER = Statement(
@@ -97,31 +101,6 @@ PASS_OVER = Statement(
     )
 )
 END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
-SEQUENCE = Statement(select(groups.c.sequence).where(groups.c.id == bindparam("group")))
-_of_group = subscription_state.c.subscription_id.in_(
-    select(subscriptions.c.id).where(subscriptions.c.group_id == bindparam("group"))
-)
-LATE = Statement(
-    select(subscription_state.c.subscription_id).where(
-        _of_group, subscription_state.c.sent < bindparam("floor")
-    )
-)
-PASS_OVER = Statement(
-    update(subscription_state)
-    .where(subscription_state.c.subscription_id == bindparam("of"))
-    .values(
-        dropped=subscription_state.c.dropped + bindparam("floor") - subscription_state.c.sent,
-        sent=bindparam("floor"),
-    )
-)
-END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
-LEAVE_GROUP = Statement(
-    update(groups)
-    .where(groups.c.id == bindparam("group"))
-    .values(
-        subscribers=groups.c.subscribers - bindparam("fewer"), subscribed=groups.c.subscribed + 1
-    )
-)
 DROP = Statement(
     delete(notices).where(
         notices.c.group_id == bindparam("group"), notices.c.sequence <= bindparam("last")
@@ -201,7 +180,7 @@ def prune_notices(
     floor = max(floor, last - longest)
     late = [row[0] for row in LATE.rows(write.connection, group=group_id, floor=floor)]
     if late and ends:
-        write.run_many(END, [{"of": one} for one in late])
+        late = [one for one in late if write.run(END, of=one)]
         write.join(group_id, -len(late))
     elif late:
         write.run_many(PASS_OVER, [{"of": one, "floor": floor} for one in late])

@@ -126,9 +126,10 @@ def record_outcomes(
     """Record what `holder` collected; how many outcomes were taken.
 
     Left out are those of entries that are gone, of shards whose lease is not the holder's or is
-    of another epoch, and those that began before what is stored. What is published changes, and
-    is told to the readers, with the content, with the error or the count of failures, and when
-    data comes in that had been shown as stale.
+    of another epoch, and, of entries that are collected at intervals, those that began before what
+    is stored; of others each comes after the one before it, by whatever clock. What is published
+    changes, and is told to the readers, with the content, with the error or the count of failures,
+    and when data comes in that had been shown as stale.
     """
     epochs: dict[int, int] = dict(HELD.rows(write.connection, of=holder))
     valid = [one for one in outcomes if epochs.get(one.shard) == one.epoch]
@@ -139,7 +140,7 @@ def record_outcomes(
     taken = 0
     for outcome in sorted(valid, key=lambda one: (one.entry, one.attempt, one.epoch)):
         before = after.get(outcome.entry) or states.get(outcome.entry)
-        if before is None or before.is_newer_than(outcome):
+        if before is None or (before.interval and before.is_newer_than(outcome)):
             continue
         taken += 1
         stale = before.is_stale(write.now, stale_intervals)
@@ -177,12 +178,13 @@ def _apply(
         if mark != state.digest:
             kind = "content"
             data[state.entry_id] = packed
-    since = (state.error_since or outcome.attempt) if failed else None
+    attempt = max(outcome.attempt, state.last_attempt or 0)
+    since = (state.error_since or attempt) if failed else None
     return replace(
         state,
-        last_attempt=outcome.attempt,
+        last_attempt=attempt,
         epoch=outcome.epoch,
-        last_success=state.last_success if failed else outcome.attempt,
+        last_success=state.last_success if failed else attempt,
         failures=failures,
         error_code=code,
         error_message=message,

@@ -115,11 +115,15 @@ RESUME = Statement(
         ),
     )
 )
+_sent_to = bindparam("sent_to", type_=BigInteger())
 SENT = Statement(
     update(subscription_state)
     .where(_by_id)
     .values(
-        sent=bindparam("sent_to"),
+        # Never back: changes may have been passed over since it was seen.
+        sent=case(
+            (_sent_to > subscription_state.c.sent, _sent_to), else_=subscription_state.c.sent
+        ),
         suspended=bindparam("is_suspended"),
         failures=bindparam("failed"),
         error=bindparam("said"),
@@ -159,7 +163,8 @@ class Subscription(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a subscription has come, and how its consumer does."""
+    """How far a subscription has come, and how its consumer does; ``dropped`` are those that were
+    left out since the last note."""
 
     id: int
     sent: int

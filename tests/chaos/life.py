@@ -89,7 +89,9 @@ class Life:
         beneath = descendants(psutil.Process(self.service.process.pid))
         status = self.service.stop()
         assert status == 0, self.service.logs()[-3000:]
-        assert "Traceback" not in self.service.logs(), self.service.log
+        log = self.service.logs()
+        at = log.find("Traceback")
+        assert at < 0, log[max(0, at - 1000) : at + 5000]
         until(lambda: all(map(is_gone, beneath)), what="the end of all processes")
 
 

@@ -12,7 +12,7 @@ from tests.sources_read import Module, modules
 
 #: From the inside to the outside; a room imports from rooms further in, and from itself.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"__init__", "errors", "waiting", "wire", "model", "contract", "config"}),
+    frozenset({"__init__", "errors", "threads", "waiting", "wire", "model", "contract", "config"}),
     frozenset({"store"}),
     frozenset({"registry", "view"}),
     frozenset({"notify"}),
@@ -26,6 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 VALUES = {
     "__init__": frozenset[str](),
     "errors": frozenset[str](),
+    "threads": frozenset({"errors"}),
     "waiting": frozenset[str](),
     "wire": frozenset({"errors"}),
     "model": frozenset({"wire"}),

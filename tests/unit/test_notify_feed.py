@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from aggregator.errors import CollectError, QueryFailed
 from aggregator.notify import feed as feeds
 from aggregator.notify.consumer import Notice
 from aggregator.notify.feed import Feed, Item
+from aggregator.wire.times import SECOND
 
 
 class Group:
@@ -26,8 +28,16 @@ class Group:
         """The changes after one."""
         self.reads.append(after)
         await asyncio.sleep(0)
-        left = [SimpleNamespace(sequence=one) for one in self.sequences if one > after]
+        left = [SimpleNamespace(sequence=one, at=0) for one in self.sequences if one > after]
         return SimpleNamespace(changes=left)
+
+
+class TooSlow:
+    """Filters whose evaluations take too long."""
+
+    async def holds(self, condition: object, document: bytes) -> bool:
+        """Never told."""
+        raise QueryFailed("it took too long", limit="time")
 
 
 def feed_of(group: Group, *, sent: int, termination: int | None = None) -> Feed:
@@ -46,11 +56,12 @@ def feed_of(group: Group, *, sent: int, termination: int | None = None) -> Feed:
         notices=lambda told, switches, page: [Notice(str(told.sequence), b"<m/>", b"<t/>")],
     )
     unused: Any = None
+    filters: Any = TooSlow()
     return Feed(
         subscriber,
         switches=unused,
         read=group.read,
-        filters=unused,
+        filters=filters,
         conditions=unused,
         clock=lambda: group.now,
         suspend_after=60,
@@ -92,4 +103,66 @@ def test_one_that_is_renewed_at_the_last_moment_goes_on(monkeypatch: pytest.Monk
         assert [item.sequence for item in await waiting] == [6]
 
     monkeypatch.setattr(feeds, "_PAUSE", 0.01)
+    asyncio.run(run())
+
+
+def test_what_is_refused_for_good_holds_nothing_up_for_ever() -> None:
+    """The consumer never takes the change 7; the others come, and it is counted."""
+
+    async def run() -> None:
+        group = Group(6, 7, 8)
+        feed = feed_of(group, sent=5)
+        feed.wake(8)
+        told: list[int] = []
+        for _ in range(20):
+            batch = await taken(feed) if len(told) < 2 else ()
+            numbers = [item.sequence for item in batch]
+            if 7 in numbers:
+                feed.failed(CollectError("no", code="refused"))
+                group.now += 20 * SECOND
+            elif numbers:
+                feed.sent(batch)
+                told += numbers
+        assert told == [6, 8]
+        assert feed.progress.sent == 8
+        noted = feed.progress
+        assert (noted.dropped, noted.failures) == (1, 0)
+        feed.noted(noted)
+        assert feed.progress.dropped == 0
+
+    asyncio.run(run())
+
+
+def test_what_does_not_arrive_is_not_left_out() -> None:
+    async def run() -> None:
+        group = Group(6)
+        feed = feed_of(group, sent=5)
+        feed.wake(6)
+        for _ in range(20):
+            assert [item.sequence for item in await taken(feed)] == [6]
+            feed.failed(CollectError("no", code="http-status"))
+            group.now += 20 * SECOND
+        assert (feed.progress.sent, feed.progress.suspended) == (5, True)
+
+    asyncio.run(run())
+
+
+def test_a_filter_that_is_too_slow_each_time_ends_the_subscription(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def last_words(subscriber: object, at: int, reason: str) -> Notice:
+        return Notice("end", reason.encode(), b"<t/>")
+
+    async def run() -> None:
+        group = Group(*range(6, 20))
+        feed = feed_of(group, sent=5)
+        feed.subscriber.contents = ("some condition",)  # type: ignore[assignment,misc]
+        feed.wake(19)
+        batch = await taken(feed)
+        assert [item.ends for item in batch] == [True]
+        assert b"takes longer" in batch[0].notice.message
+        feed.sent(batch)
+        assert feed.ended
+
+    monkeypatch.setattr(feeds, "termination_notice", last_words)
     asyncio.run(run())

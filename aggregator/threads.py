@@ -14,6 +14,11 @@ from aggregator.errors import CollectError
 T = TypeVar("T")
 
 
+async def in_daemon(call: Callable[[], T]) -> T:
+    """What the call returns or raises; who is cancelled meanwhile leaves it to itself."""
+    return await _start(call)[1]
+
+
 class Aside:
     """Runs one call at a time in a daemon thread, which does not keep the process from ending."""
 
@@ -27,15 +32,20 @@ class Aside:
         """
         if self._thread is not None and self._thread.is_alive():
             raise CollectError("the run before this one still hangs", code="hanging")
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-        self._thread = threading.Thread(target=_perform, args=(call, loop, done), daemon=True)
-        self._thread.start()
+        self._thread, done = _start(call)
         try:
             async with asyncio.timeout(timeout):
                 return await done
         except TimeoutError as error:
             raise CollectError(f"nothing came within {timeout:g} s", code="timeout") from error
+
+
+def _start(call: Callable[[], T]) -> tuple[threading.Thread, asyncio.Future[T]]:
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+    thread = threading.Thread(target=_perform, args=(call, loop, done), daemon=True)
+    thread.start()
+    return thread, done
 
 
 def _perform(
