@@ -64,20 +64,20 @@ def assemble(
     store: Store,
     plugins: Plugins,
     http: Http,
+    delivering: Http,
     run_probe: RunProbe,
     holder: str,
     process: str,
 ) -> Parts:
     """Put the parts together; raises ConfigError for a sink that is not installed.
 
-    `holder` is the name under which the lease is held, `process` that of this process.
+    `http` is the way to members, `delivering` that to subscribers' consumers. `holder` is the name
+    under which the lease is held, `process` that of this process.
     """
     recording = _recording(settings, store, holder)
     sinks = _sinks(settings, plugins, store)
     metrics.announce({source.name for source in plugins.sources.values()})
-    recorders = {
-        name: GroupRecorder(name, recording=recording, sinks=sinks[name]) for name in sinks
-    }
+    recorders = _recorders(recording, sinks)
     lease = _lease(settings.collect, recording)
     farewell = Farewell(plugins=plugins, sinks=sinks, recording=recording)
     offered = _offered(settings, recording, http, run_probe)
@@ -106,7 +106,7 @@ def assemble(
         following=shared.following,
         receiving=_receiving(shared, collecting),
         releasing=_releasing(shared),
-        delivery=_delivery(shared, recorders),
+        delivery=_delivery(shared, recorders, delivering),
     )
 
 
@@ -175,7 +175,9 @@ def _releasing(shared: _Shared) -> Releasing:
     )
 
 
-def _delivery(shared: _Shared, recorders: Mapping[str, GroupRecorder]) -> Delivery:
+def _delivery(
+    shared: _Shared, recorders: Mapping[str, GroupRecorder], delivering: Http
+) -> Delivery:
     settings = shared.settings
     services = f"{settings.server.public_url.rstrip('/')}/wsrf/services/"
     delivery = Delivery(
@@ -196,7 +198,7 @@ def _delivery(shared: _Shared, recorders: Mapping[str, GroupRecorder]) -> Delive
             for name, group in settings.groups.items()
         },
         manager=f"{services}SubscriptionManagerService",
-        http=shared.offered.http,
+        http=delivering,
         conditions=Conditions(query_socket(settings), timeout=settings.query.timeout),
         ask=shared.following.ask,
         write=shared.recording.write,
@@ -222,6 +224,14 @@ def _offered(settings: Settings, recording: Recording, http: Http, run_probe: Ru
         consumers=consumers,
         subscription_lifetime=settings.notifications.subscription_lifetime,
     )
+
+
+def _recorders(
+    recording: Recording, sinks: Mapping[str, Sequence[Delivering]]
+) -> dict[str, GroupRecorder]:
+    return {
+        name: GroupRecorder(name, recording=recording, sinks=its) for name, its in sinks.items()
+    }
 
 
 def _recording(settings: Settings, store: Store, holder: str) -> Recording:

@@ -10,6 +10,7 @@ import resource
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
 
 from aggregator.collect.assembly import Parts, assemble
@@ -21,6 +22,7 @@ from aggregator.collect.probe_client import ProbeClient
 from aggregator.collect.probe_runner import ProbeLimits, ProbeRunner
 from aggregator.collect.probe_settings import probe_folder
 from aggregator.config import ConfigurationError, Settings
+from aggregator.config.collection import CollectSettings
 from aggregator.errors import AggregatorException, StoreUnavailable
 from aggregator.registry.opening import store_of
 from aggregator.registry.plugins import find_plugins
@@ -37,6 +39,19 @@ _FINISH, _FLUSH = 1.5, 2.0
 #: Seconds until a store that is away is asked again.
 _PAUSE = 1.0
 _HOLDER_FILE = "collector.lock"
+#: Seconds that a consumer may take for a message, and messages to one host at the same time.
+_DELIVERY_TIMEOUT, _DELIVERY_CONNECTIONS = 10.0, 64
+
+
+def _for_delivery(settings: CollectSettings) -> CollectSettings:
+    timeout = min(settings.timeout, _DELIVERY_TIMEOUT)
+    connections = max(settings.connections_per_host, _DELIVERY_CONNECTIONS)
+    return replace(
+        settings,
+        timeout=timeout,
+        connect_timeout=min(settings.connect_timeout, timeout),
+        connections_per_host=connections,
+    )
 
 
 def run(
@@ -132,6 +147,8 @@ class _Role:
         folder = probe_folder(settings)
         client = await ProbeClient.start(max_concurrent=probes.max_concurrent, adopt=self._adopt)
         http = HttpClient(settings.collect)
+        # Members that hang must not keep subscribers waiting, nor they the collections.
+        delivering = HttpClient(_for_delivery(settings.collect))
         limits = ProbeLimits(probes.timeout, probes.max_output, probes.memory_limit)
         try:
             yield assemble(
@@ -139,11 +156,13 @@ class _Role:
                 store=store,
                 plugins=find_plugins(),
                 http=http,
+                delivering=delivering,
                 run_probe=ProbeRunner(client, folder, limits, wrapped=probes.input == "wrapped"),
                 holder=holder,
                 process=self.process,
             )
         finally:
+            delivering.close()
             http.close()
             await client.close()
 

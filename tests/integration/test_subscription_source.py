@@ -253,7 +253,7 @@ class TestLife:
 
 
 def is_taken(producer: notified.Producer, value: str) -> bool:
-    """Whether a value was taken; what remains of a service that was killed may break connections."""
+    """Whether a value was taken; what remains of a killed service may break connections."""
     try:
         return producer.notify(producer.change(value)).status == 202
     except ConnectionError:
