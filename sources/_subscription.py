@@ -14,7 +14,7 @@ from aggregator.wire.namespaces import TOPIC_DIALECTS, WSA_2005_08, clark
 from aggregator.wire.parse import Element, serialise, text_of
 from aggregator.wire.qnames import read_qname
 from aggregator.wire.subscribing import Condition, Subscribe, read_condition
-from aggregator.wire.times import SECOND, format_datetime, parse_moment
+from aggregator.wire.times import SECOND, format_datetime, parse_datetime
 from aggregator.wire.topics import TopicExpression, parse_topic_expression, read_topic_expression
 
 from ._block import children, only_child, read_address
@@ -65,7 +65,7 @@ class Subscription:
     def lifetime(self, context: Context) -> float:
         """For how many seconds to ask: those that the registration still wants, else ours."""
         wanted = (self.termination - context.now) / SECOND
-        return wanted if wanted > 0 else context.subscription_lifetime
+        return max(1.0, wanted) if wanted > 0 else context.subscription_lifetime
 
     def request(self, context: Context, dialect: Dialect) -> Subscribe:
         """The Subscribe to send now."""
@@ -152,10 +152,10 @@ def _termination(block: Element) -> int:
     if not found:
         return 0
     try:
-        instant = parse_moment(text_of(found[0]), now=0)
+        # An instant: a time from now on would have run out before it is asked for again.
+        return parse_datetime(text_of(found[0])) or 0
     except ValueError as error:
         raise ConfigError(str(error), element="InitialTerminationTime") from error
-    return instant or 0
 
 
 def _dialects(block: ConfigBlock, topic: TopicExpression) -> list[str]:

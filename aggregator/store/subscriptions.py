@@ -23,6 +23,7 @@ from aggregator.errors import ResourceUnknown
 from aggregator.store.shards import slot_of
 from aggregator.store.statement import Statement
 from aggregator.store.subscription_tables import subscription_state, subscriptions
+from aggregator.store.tables import entry_state
 from aggregator.store.write import Write
 
 _FIELDS = (
@@ -83,6 +84,12 @@ MAKE_STATE = Statement(
     )
 )
 BEGIN = Statement(update(subscription_state).where(_by_id).values(sent=bindparam("reached")))
+IS_THERE = Statement(
+    select(entry_state.c.entry_id).where(
+        entry_state.c.entry_id == bindparam("entry"),
+        or_(entry_state.c.termination.is_(None), entry_state.c.termination > bindparam("now")),
+    )
+)
 COUNT = Statement(
     select(func.count())
     .select_from(subscriptions)
@@ -188,8 +195,11 @@ def make_subscription(
 ) -> str:
     """Store a subscription to a group, or to the entry whose id and key are given; its key.
 
-    It is told of every change whose transaction comes after this one.
+    It is told of every change whose transaction comes after this one. Raises ResourceUnknown
+    where the entry has ended meanwhile.
     """
+    if entry[0] and IS_THERE.row(write.connection, entry=entry[0], now=write.now) is None:
+        raise ResourceUnknown(f"the entry {entry[1]!r} has ended")
     key = f"{write.now:014x}{secrets.token_hex(16)}"
     values: Mapping[str, object] = {
         "key": key,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
+import pytest
+
+from aggregator.errors import ResourceUnknown
 from aggregator.store.engine import Store
 from aggregator.store.entries import remove_entry
 from aggregator.store.outbox import notices_after, prune_notices
@@ -23,11 +26,11 @@ from tests.stores import added
 store = stores.store
 
 
-def subscribe(write: Write) -> str:
+def subscribe(write: Write, entry: tuple[int, str] = (0, "")) -> str:
     return make_subscription(
         write,
         group_id=1,
-        entry=(0, ""),
+        entry=entry,
         owner="",
         dialect="oasis",
         consumer=b"<c/>",
@@ -65,6 +68,14 @@ def test_the_first_who_subscribes_is_told_nothing_of_the_same_transaction(store:
     added(store)
     assert kinds(store) == ["added"]
     assert only(store).sent == 2
+
+
+def test_nobody_subscribes_to_an_entry_that_has_ended_meanwhile(store: Store) -> None:
+    entry = added(store)
+    store.writer.run(lambda write: remove_entry(write, 1, entry.key))
+    with pytest.raises(ResourceUnknown, match="has ended"):
+        store.writer.run(partial(subscribe, entry=(entry.id, entry.key)))
+    assert store.query(partial(subscriptions_of, group_id=1)) == []
 
 
 def test_progress_is_never_taken_back(store: Store) -> None:

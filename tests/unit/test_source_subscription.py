@@ -10,7 +10,7 @@ from aggregator.sources._entries import changed_entries
 from aggregator.sources.subscription import PLUGIN
 
 from aggregator.contract import Collected, ConfigBlock, Group, HttpReply
-from aggregator.errors import CollectError
+from aggregator.errors import CollectError, ConfigError
 from aggregator.testing import ScriptedConsumers, ScriptedHttp, StubContext, member
 from aggregator.wire.notify import ValueChange
 from aggregator.wire.parse import parse
@@ -21,8 +21,8 @@ NOW = 1_800_000_000 * SECOND
 SOURCE = PLUGIN.source
 
 
-def plan(topic: str = "t:Load", family: soap.Family = "oasis") -> Any:
-    config = parse(notified.subscription_config(topic, family=family).encode())
+def plan(topic: str = "t:Load", family: soap.Family = "oasis", *, more: str = "") -> Any:
+    config = parse(notified.subscription_config(topic, family=family, more=more).encode())
     group = Group("G", min_interval=1, resolve_probe=lambda name: name)
     return SOURCE.check(ConfigBlock(config[0], config, member().epr, "oasis"), group=group)
 
@@ -48,7 +48,29 @@ def collected(http: ScriptedHttp, memory: dict[str, str], now: int) -> Collected
     return asyncio.run(SOURCE.collect(plan(), context=context))
 
 
+def test_how_long_it_lasts_is_told_as_an_instant() -> None:
+    named = "<agg:InitialTerminationTime>{}</agg:InitialTerminationTime>"
+    assert plan(more=named.format("2030-01-01T00:00:00Z")).data["termination"] > NOW
+    with pytest.raises(ConfigError, match="'PT10M' is no xsd:dateTime"):
+        plan(more=named.format("PT10M"))
+
+
 class TestTurns:
+    def test_subscribing_again_and_what_was_missed_are_two_turns(self) -> None:
+        """So that failing to ask for the value does not forget the subscription."""
+        http, producer = answering(lifetime=60)
+        memory, _ = established(http)
+        memory["manager"] = ""
+        again = collected(http, memory, NOW + SECOND)
+        assert producer.calls == ["Subscribe", "Subscribe"]
+        assert (again.content, again.again) == (None, 0.0)
+        assert "synced" not in again.remember
+        away = ScriptedHttp(lambda url, body: CollectError("gone", code="connection"))
+        memory.update(again.remember)
+        with pytest.raises(CollectError, match="gone"):
+            collected(away, memory, NOW + 2 * SECOND)
+        assert collected(http, memory, NOW + 3 * SECOND).remember == {"synced": memory["consumer"]}
+
     def test_nothing_is_done_before_half_of_its_life(self) -> None:
         http, producer = answering(lifetime=3600)
         memory, consumers = established(http)
