@@ -30,6 +30,7 @@ AggregatorException
  |   +- UnsubscribeFailed, PauseFailed, ResumeFailed
  |   +- PullFailed, PullPointNotCreated, PullPointNotDestroyed
  |   +- NotifyRefused        a notification that belongs to no subscription of ours
+ |   |   +- InboxFull        too many wait already; try again
  +- StoreUnavailable         the store did not answer in time; try again
  +- EventError               an event was not made, published, read or scheduled
  |   +- EventNotReady        no msg_type, event_id, origin, handler... (AssertionError too)
@@ -86,6 +87,7 @@ from aggregator.errors.events import (
     TaskRefused,
 )
 from aggregator.errors.notifications import (
+    InboxFull,
     InvalidFilter,
     InvalidMessageContent,
     InvalidProducerProperties,
@@ -125,6 +127,7 @@ __all__ = [
     "EventUnreadable",
     "EventUnwritable",
     "EventValueUnknown",
+    "InboxFull",
     "InvalidFilter",
     "InvalidMessageContent",
     "InvalidProducerProperties",

@@ -114,3 +114,7 @@ class NotifyRefused(RequestError):
     def __init__(self, message: str, *, reason: str = "unknown", **more: tuple[str, ...]) -> None:
         super().__init__(message, **more)
         self.reason = reason
+
+
+class InboxFull(NotifyRefused):
+    """Raised where as many notifications wait as may: these can be taken later."""

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from aggregator.errors import NotifyRefused
+from aggregator.errors import InboxFull, NotifyRefused
 from aggregator.store.chunks import chunks
 from aggregator.store.consumer_tables import consumers, inbox
 from aggregator.store.statement import Statement
@@ -177,7 +177,7 @@ def put_messages(
     """Put notifications into the inbox.
 
     Once there is an entry, `check` is asked with its member's address and its memory, and may
-    refuse. Raises NotifyRefused where nobody waits for them, or too many wait already.
+    refuse. Raises NotifyRefused where nobody waits for them, InboxFull where too many wait.
     """
     # Found by the hash of the token, whose comparison tells nothing about the token.
     row = FIND.row(write.connection, of=_hash(token), now=write.now)
@@ -187,7 +187,7 @@ def put_messages(
     if address is not None:
         check(str(address), json.loads(memory))
     if waiting + len(messages) > most:
-        raise NotifyRefused(
+        raise InboxFull(
             f"{waiting} notifications wait for this subscription's collector already; "
             f"at most {most} may",
             reason="full",

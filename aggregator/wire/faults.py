@@ -80,6 +80,8 @@ KINDS: dict[type[Exception], FaultKind] = {
         "nt", "UnableToDestroyPullPointFault", draft="BaseFault"
     ),
     errors.NotifyRefused: FaultKind("r", "ResourceUnknownFault"),
+    # No mistake of the producer: it is to come again.
+    errors.InboxFull: FaultKind("r", "ResourceUnavailableFault", client=False),
     errors.StoreUnavailable: FaultKind("r", "ResourceUnavailableFault", client=False),
     # SOAP forbids a detail for faults that concern headers alone.
     errors.NotUnderstood: FaultKind("bf", "BaseFault", has_detail=False),

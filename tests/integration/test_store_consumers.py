@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from aggregator.errors import NotifyRefused
+from aggregator.errors import InboxFull, NotifyRefused
 from aggregator.model import Plan
 from aggregator.store.collection import Outcome, load_assignment, record_outcomes
 from aggregator.store.consumers import (
@@ -21,6 +21,7 @@ from aggregator.store.consumers import (
 from aggregator.store.engine import Store
 from aggregator.store.leases import take_shards
 from aggregator.store.reading import load_entries
+from aggregator.wire.faults import fault_kind
 from tests import stores
 from tests.stores import added
 
@@ -68,6 +69,16 @@ def test_a_collector_sees_what_is_of_its_shards_alone(store: Store) -> None:
     for shard in range(64):
         ask = partial(waiting_messages, shards=[shard], of=64, each=5, most=5)
         assert bool(store.query(ask)) == (shard == assigned.shard)
+
+
+def test_who_comes_too_early_is_not_told_that_it_is_wrong(store: Store) -> None:
+    """A producer of ours leaves out what is its own mistake, and keeps what is not."""
+    entry = added(store).id
+    subscribed(store, entry, "token")
+    with pytest.raises(InboxFull) as raised:
+        put(store, "token", *[b"x"] * 1001)
+    assert not fault_kind(raised.value).client
+    assert waiting(store) == []
 
 
 def test_what_came_before_an_address_was_closed_is_heard(store: Store) -> None:
