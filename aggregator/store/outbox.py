@@ -57,11 +57,20 @@ NOTE = Statement(
 NOTE_REMOVED = Statement(insert(notices))
 _BEFORE = _of_entries(entries.c.id).where(entries.c.id.in_(bindparam("ids", expanding=True)))
 SUBSCRIBERS = Statement(select(groups.c.subscribers).where(groups.c.id == bindparam("group")))
-AFTER = Statement(
-    select(notices)
-    .where(notices.c.group_id == bindparam("group"), notices.c.sequence > bindparam("after"))
+_after = (notices.c.group_id == bindparam("group"), notices.c.sequence > bindparam("after"))
+SIZES = Statement(
+    select(
+        notices.c.sequence,
+        func.length(notices.c.member) + func.length(notices.c.config) + func.length(notices.c.data),
+    )
+    .where(*_after)
     .order_by(notices.c.sequence)
     .limit(bindparam("most"))
+)
+AFTER = Statement(
+    select(notices)
+    .where(*_after, notices.c.sequence <= bindparam("last"))
+    .order_by(notices.c.sequence)
 )
 LAST = Statement(
     select(notices)
@@ -151,10 +160,24 @@ def write_notices(write: Write, log: Sequence[tuple[int, int, int, int, str]]) -
 
 
 def notices_after(
-    connection: Connection, group_id: int, sequence: int, *, group: str, most: int
+    connection: Connection,
+    group_id: int,
+    sequence: int,
+    *,
+    group: str,
+    most: int,
+    room: int = 16 * 2**20,
 ) -> list[Told]:
-    """What there is to tell of the group's changes after a sequence, in order, at most `most`."""
-    rows = AFTER.rows(connection, group=group_id, after=sequence, most=most)
+    """What there is to tell of the group's changes after a sequence, in order: at most `most`, and
+    as many as `room` bytes hold, as stored, but one at least.
+    """
+    last = sequence
+    for number, size in SIZES.rows(connection, group=group_id, after=sequence, most=most):
+        room -= size
+        if room < 0 and last > sequence:
+            break
+        last = number
+    rows = AFTER.rows(connection, group=group_id, after=sequence, last=last)
     return [_told(row, group) for row in rows]
 
 

@@ -78,6 +78,18 @@ def test_nobody_subscribes_to_an_entry_that_has_ended_meanwhile(store: Store) ->
     assert store.query(partial(subscriptions_of, group_id=1)) == []
 
 
+def test_a_page_of_large_entries_is_a_short_one(store: Store) -> None:
+    store.writer.run(subscribe)
+    for size in (100_000, 500, 400_000, 100_000):
+        added(store, config=b"<c>" + b"x" * size + b"</c>")
+
+    def page(after: int) -> list[int]:
+        ask = partial(notices_after, group_id=1, sequence=after, group="A", most=9, room=200_000)
+        return [told.sequence for told in store.query(ask)]
+
+    assert [page(after) for after in range(5)] == [[1, 2], [2], [3], [4], []]
+
+
 def test_progress_is_never_taken_back(store: Store) -> None:
     store.writer.run(subscribe)
     found = only(store)
