@@ -45,11 +45,13 @@ class EntryContext:
         "_facts",
         "_offered",
         "_turn",
+        "alone",
         "assignment",
         "content",
         "gone",
         "last_success",
         "memory",
+        "received",
         "unrecorded",
     )
 
@@ -61,6 +63,10 @@ class EntryContext:
         self.gone = False
         #: What is published, while a message is received.
         self.content: tuple[bytes, ...] = ()
+        #: When a message was received last, in microseconds; 0 for never.
+        self.received = 0
+        #: Whether no message may be received while the source asks the next time.
+        self.alone = False
         #: Results that are on their way to the store.
         self.unrecorded = 0
         self._offered = offered
@@ -69,8 +75,7 @@ class EntryContext:
 
     @property
     def turn(self) -> asyncio.Lock:
-        """Held while a source that is notified works for the entry: its messages and its own
-        asking must not overtake each other."""
+        """Held while messages are received for the entry, or while none may be."""
         if self._turn is None:
             self._turn = asyncio.Lock()
         return self._turn

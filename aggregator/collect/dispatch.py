@@ -182,10 +182,27 @@ async def _collected(run: Run, source: SourceType | None) -> Collected:
     if source is None:
         name = run.scheduled.source
         raise CollectError(f"the source {name} is not installed here", code="no-source")
-    plan = run.context.assignment.plan
-    async with run.context.turn if plan.upkeep else nullcontext():
-        collected = await source.source.collect(plan, context=run.context)
-    return checked(collected, source)
+    context = run.context
+    plan = context.assignment.plan
+    was_alone = context.alone
+    async with context.turn if was_alone else nullcontext():
+        collected = checked(await source.source.collect(plan, context=context), source)
+    context.alone = False
+    if was_alone:
+        return collected
+    if plan.upkeep and collected.content is not None:
+        return _unless_overtaken(run, collected)
+    return collected
+
+
+def _unless_overtaken(run: Run, collected: Collected) -> Collected:
+    """What a source asked for beside the messages that come, unless one came meanwhile, which may
+    be newer: then it asks once more, and messages wait."""
+    context = run.context
+    if context.turn.locked() or context.received >= run.attempt:
+        context.alone = True
+        return Collected(None, again=0.0)
+    return collected
 
 
 def checked(collected: object, source: SourceType) -> Collected:

@@ -100,7 +100,7 @@ class Receiving:
             task.add_done_callback(partial(self._is_through, entry))
 
     def _is_at_work(self, entry: int) -> bool:
-        """Whether something of an entry is being collected, or is not recorded yet."""
+        """Whether an entry is not to be disturbed, or a result of it is not recorded yet."""
         context = self._assignments.get(entry)
         return context is not None and (context.turn.locked() or context.unrecorded > 0)
 
@@ -177,7 +177,7 @@ class Receiving:
                 context.content = collected.content
             if collected.again is not None:
                 self._again(assigned.id, collected.again)
-        at = self._clock()
+        at = context.received = self._clock()
         self._record(Result(context, at, epoch, collected, error, 0, (message.id,)))
 
 
