@@ -102,7 +102,7 @@ def is_over(process: psutil.Process) -> bool:
 
 def test_the_evaluating_process_is_started_again(host: RunningMember) -> None:
     assert soap.query(host.url, "count(//m)").status == 200
-    # One that is being ended over the question of another test may still be there.
+    # What has just answered may still be ending beside it.
     evaluators = host.named("mds-member-eval")
     assert evaluators
     for evaluator in evaluators:
