@@ -9,19 +9,17 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
-from aggregator.store.tables import metadata
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
+from aggregator.store.tables import Id, metadata
 
 # `token` is the hash of the token: a copy of the database lets nobody in. `entry_id` is NULL
 # while the entry's Add is under way.
 consumers = Table(
     "consumers",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("token", Text, nullable=False, unique=True),
     Column("group_id", BigInteger, nullable=False),
-    Column("entry_id", _Id, ForeignKey("entries.id", ondelete="CASCADE")),
+    Column("entry_id", Id, ForeignKey("entries.id", ondelete="CASCADE")),
     Column("created", BigInteger, nullable=False),
     Index("consumers_by_entry", "entry_id"),
     sqlite_autoincrement=True,
@@ -30,10 +28,10 @@ consumers = Table(
 inbox = Table(
     "inbox",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column(
         "consumer_id",
-        _Id,
+        Id,
         ForeignKey("consumers.id", ondelete="CASCADE"),
         nullable=False,
         index=False,
@@ -48,7 +46,7 @@ inbox = Table(
 releases = Table(
     "releases",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("entry_id", BigInteger, nullable=False),
     Column("group_id", BigInteger, nullable=False),
     Column("key", Text, nullable=False),

@@ -12,6 +12,7 @@ from aggregator.store.chunks import chunks
 from aggregator.store.content import unpack
 from aggregator.store.statement import Row, Statement
 from aggregator.store.subscription_tables import notices, subscription_state, subscriptions
+from aggregator.store.subscriptions import END
 from aggregator.store.tables import entries, entry_data, entry_health, entry_state, groups
 from aggregator.store.write import Overtaken, Write
 
@@ -109,7 +110,6 @@ PASS_OVER = Statement(
         sent=bindparam("floor"),
     )
 )
-END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
 DROP = Statement(
     delete(notices).where(
         notices.c.group_id == bindparam("group"), notices.c.sequence <= bindparam("last")

@@ -10,15 +10,13 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
 
-from aggregator.store.tables import metadata
-
-_Id = BigInteger().with_variant(Integer, "sqlite")
+from aggregator.store.tables import Id, metadata
 
 # `entry_id` is 0 for a subscription to the group itself. `request` is the Subscribe as JSON.
 subscriptions = Table(
     "subscriptions",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("key", Text, nullable=False, unique=True),
     Column("group_id", BigInteger, nullable=False),
     Column("entry_id", BigInteger, nullable=False),
@@ -41,7 +39,7 @@ subscription_state = Table(
     metadata,
     Column(
         "subscription_id",
-        _Id,
+        Id,
         ForeignKey("subscriptions.id", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
@@ -65,7 +63,7 @@ subscription_state = Table(
 notices = Table(
     "notices",
     metadata,
-    Column("group_id", _Id, primary_key=True, autoincrement=False),
+    Column("group_id", Id, primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("at", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),

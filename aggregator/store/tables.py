@@ -23,13 +23,14 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
-_Id = BigInteger().with_variant(Integer, "sqlite")
+#: A number of a row; only an INTEGER counts by itself in SQLite.
+Id = BigInteger().with_variant(Integer, "sqlite")
 
 
 def _entry_id() -> Column[int]:
     return Column(
         "entry_id",
-        _Id,
+        Id,
         ForeignKey("entries.id", ondelete="CASCADE"),
         primary_key=True,
         autoincrement=False,
@@ -41,7 +42,7 @@ def _entry_id() -> Column[int]:
 groups = Table(
     "groups",
     metadata,
-    Column("id", _Id, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("sequence", BigInteger, nullable=False),
     Column("pruned_to", BigInteger, nullable=False),
@@ -54,7 +55,7 @@ groups = Table(
 owners = Table(
     "owners",
     metadata,
-    Column("group_id", _Id, ForeignKey("groups.id"), primary_key=True),
+    Column("group_id", Id, ForeignKey("groups.id"), primary_key=True),
     Column("owner", Text, primary_key=True),
     Column("entries", BigInteger, nullable=False),
     sqlite_with_rowid=False,
@@ -65,8 +66,8 @@ owners = Table(
 entries = Table(
     "entries",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("group_id", _Id, ForeignKey("groups.id"), nullable=False),
+    Column("id", Id, primary_key=True),
+    Column("group_id", Id, ForeignKey("groups.id"), nullable=False),
     Column("member", LargeBinary, nullable=False),
     Column("address", Text, nullable=False),
     Column("dialect", Text, nullable=False),
@@ -133,7 +134,7 @@ entry_data = Table(
 changes = Table(
     "changes",
     metadata,
-    Column("group_id", _Id, ForeignKey("groups.id"), primary_key=True, autoincrement=False),
+    Column("group_id", Id, ForeignKey("groups.id"), primary_key=True, autoincrement=False),
     Column("sequence", BigInteger, primary_key=True, autoincrement=False),
     Column("at", BigInteger, nullable=False),
     Column("entry_id", BigInteger, nullable=False),
@@ -154,7 +155,7 @@ leases = Table(
 accumulators = Table(
     "accumulators",
     metadata,
-    Column("group_id", _Id, ForeignKey("groups.id"), primary_key=True, autoincrement=False),
+    Column("group_id", Id, ForeignKey("groups.id"), primary_key=True, autoincrement=False),
     Column("process", Text, primary_key=True),
     Column("total", BigInteger, nullable=False),
     Column("minute_rate", Float(53), nullable=False),

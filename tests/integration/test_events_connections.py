@@ -11,6 +11,7 @@ from aggregator.errors import BrokerUnavailable
 from aggregator.events import (
     EventData,
     EventSubscriber,
+    LifecycleState,
     ResourceLifecycleEventPublisher,
     SubscriberFactory,
     configure,
@@ -177,8 +178,8 @@ class TestAway:
         way.cut()
         mending = threading.Timer(0.5, way.mend)
         mending.start()
-        with SubscriberFactory().build(handler=Inbox()):
-            pass
+        with SubscriberFactory().build(handler=Inbox()) as subscriber:
+            assert subscriber.state is LifecycleState.ACTIVE
         mending.join()
 
     @pytest.mark.parametrize("trouble", ["cut", "stall"])

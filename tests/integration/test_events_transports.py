@@ -11,6 +11,7 @@ from aggregator.events import (
     EventData,
     EventMonitor,
     EventSubscriber,
+    LifecycleState,
     RawMessage,
     ResourceLifecycleEventPublisher,
     ResourceLifecycleEventSubscriber,
@@ -166,7 +167,7 @@ def test_a_handler_may_terminate_its_own_subscriber() -> None:
     subscriber.activate()
     publish("a")
     assert done.wait(SOON)
-    subscriber.terminate()
+    assert subscriber.state is LifecycleState.TERMINATED
 
 
 def test_a_handler_may_publish() -> None:

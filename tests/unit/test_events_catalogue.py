@@ -182,6 +182,8 @@ def test_every_class_says_what_it_means_and_where_from(kind: str) -> None:
     for one in classes:
         assert "__doc__" in vars(one)
         assert origin_of(one), one.__name__
+    # Who publishes and who subscribes are told the same meaning.
+    assert len({str(one.__doc__).partition("\n")[0] for one in classes}) == 1
 
 
 def test_all_that_is_public_is_there() -> None:

@@ -17,20 +17,14 @@ from aggregator.events import (
     DatasetSupplementAddedEventMessage,
     EventMessage,
     InstrumentSampleData,
-    Message,
     RawMessage,
     ResourceLifecycleEventMessage,
     TriggerEventMessage,
     UnknownEnum,
     UnknownMessage,
-    json_format,
-    xml_format,
 )
 from aggregator.events.encoding import decode, encode
-
-LIMIT = 1024 * 1024
-FORMATS = {"json": json_format.CONTENT_TYPE, "xml": xml_format.CONTENT_TYPE}
-each_format = pytest.mark.parametrize("form", FORMATS)
+from tests.events_forms import LIMIT, each_format, read_json, read_xml, through
 
 #: Characters that XML has, too.
 texts = st.text(
@@ -60,20 +54,6 @@ events = st.builds(
     status=st.none() | st.integers(1, 4),
     additional_data=additional | st.builds(TriggerEventMessage, payload=additional),
 )
-
-
-def through(message: Message | RawMessage, form: str) -> Any:
-    sent = encode(message, encoding=form, limit=LIMIT)
-    return decode(sent.body, sent.content_type, sent.headers, limit=LIMIT)
-
-
-def read_json(document: Any) -> Any:
-    body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return decode(body, json_format.CONTENT_TYPE, {}, limit=LIMIT)
-
-
-def read_xml(body: str) -> Any:
-    return decode(body.encode(), xml_format.CONTENT_TYPE, {}, limit=LIMIT)
 
 
 @each_format

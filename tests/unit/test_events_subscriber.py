@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from aggregator.events import (
     DatasetStreamingEventSubscriber,
     EventData,
     EventSubscriber,
-    LifecycleState,
     RawMessage,
     ResourceLifecycleEventPublisher,
     SubscriberFactory,
@@ -22,7 +20,6 @@ from aggregator.events import (
 )
 from tests import events_kit
 from tests.events_kit import (
-    SOON,
     CompassEventMessage,
     CompassEventPublisher,
     CompassEventSubscriber,
@@ -87,20 +84,6 @@ class TestHandlers:
             publish("b")
             assert inbox.described(2) == ["a", "b"]
         assert "The handler of *.# failed" in caplog.text
-
-    def test_may_terminate_their_own_subscriber(self, system: str) -> None:
-        done = threading.Event()
-        subscriber = EventSubscriber()
-
-        def last(data: EventData) -> None:
-            subscriber.terminate()
-            done.set()
-
-        subscriber.on_data = last
-        subscriber.activate()
-        publish("a")
-        assert done.wait(SOON)
-        assert subscriber.state is LifecycleState.TERMINATED
 
 
 class TestLifecycle:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import string
 from typing import Any
 
@@ -15,30 +14,10 @@ from aggregator.events import (
     ContainerStartupEventMessage,
     EventMessage,
     Message,
-    RawMessage,
     TriggerEventMessage,
-    json_format,
-    xml_format,
 )
 from aggregator.events.encoding import decode, encode
-
-LIMIT = 1024 * 1024
-FORMATS = {"json": json_format.CONTENT_TYPE, "xml": xml_format.CONTENT_TYPE}
-each_format = pytest.mark.parametrize("form", FORMATS)
-
-
-def through(message: Message | RawMessage, form: str) -> Any:
-    sent = encode(message, encoding=form, limit=LIMIT)
-    return decode(sent.body, sent.content_type, sent.headers, limit=LIMIT)
-
-
-def read_json(document: Any) -> Any:
-    body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return decode(body, json_format.CONTENT_TYPE, {}, limit=LIMIT)
-
-
-def read_xml(body: str) -> Any:
-    return decode(body.encode(), xml_format.CONTENT_TYPE, {}, limit=LIMIT)
+from tests.events_forms import FORMATS, LIMIT, each_format, read_json, read_xml, through
 
 
 def envelope(type_id: Any, fields: Any) -> dict[str, Any]:
