@@ -57,8 +57,14 @@ class Assignments:
             return context
         self._recent[assignment.id] = context
         if len(self._recent) > self._kept:
-            self._recent.popitem(last=False)
+            self._drop_oldest()
         return context
+
+    def _drop_oldest(self) -> None:
+        """Of those at work there must be no second context, which would know nothing of that."""
+        oldest = next((entry for entry, one in self._recent.items() if one.is_idle), None)
+        if oldest is not None:
+            del self._recent[oldest]
 
     def drop(self, entry: int) -> EntryContext | None:
         """Let an entry go; its context where a farewell needs it."""

@@ -81,6 +81,12 @@ class EntryContext:
         return self._turn
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing is known here that the store does not know."""
+        is_free = self._turn is None or not self._turn.locked()
+        return is_free and not self.unrecorded and not self.alone
+
+    @property
     def member(self) -> MemberFacts:
         """The entry, its member and its AggregatorConfig."""
         if self._facts is None:

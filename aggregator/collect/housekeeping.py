@@ -89,10 +89,11 @@ class Housekeeping:
             logger.info("%d more entries expired; the level debug names them", total - _NAMED)
 
     async def prune(self) -> None:
-        """Drop changes that every reader has seen long ago, a batch at a time."""
+        """Drop changes that every reader has seen long ago, a batch at a time, and addresses for
+        notifications that nobody needs."""
         kept = int(self._changes_kept * MICROSECONDS)
-
-        await self._recording.write(close_orphans)
+        if self._is_leader():
+            await self._recording.write(close_orphans)
 
         def unit(write: Write) -> int:
             return prune_changes(write, write.now - kept, limit=_CHANGES)

@@ -102,7 +102,7 @@ class Receiving:
     def _is_at_work(self, entry: int) -> bool:
         """Whether an entry is not to be disturbed, or a result of it is not recorded yet."""
         context = self._assignments.get(entry)
-        return context is not None and (context.turn.locked() or context.unrecorded > 0)
+        return context is not None and (context.unrecorded > 0 or context.turn.locked())
 
     def _is_through(self, entry: int, task: asyncio.Task[None]) -> None:
         del self._busy[entry]

@@ -36,7 +36,8 @@ class _Try:
 class Releasing:
     """Has sources release what they set up for entries that are gone.
 
-    It is given up `lifetime` seconds after the entry went: by then it has ended by itself.
+    It is given up `lifetime` seconds after the entry went: what was granted for as long has ended
+    by itself.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Releasing:
                     one.due = time.monotonic() + one.pause * random.uniform(0.5, 1.5)
                     one.pause = min(2 * one.pause, _LONGEST_PAUSE)
                     return
-                logger.warning("given up, it has ended by itself", extra=context.words())
+                logger.warning("given up, it ends with its lifetime", extra=context.words())
             await self._recording.write(partial(released, number=number))
         except StoreUnavailable as error:
             logger.warning("a release waits for the store: %s", error, extra=context.words())

@@ -56,5 +56,5 @@ class NotificationSettings:
     check_producer: bool = setting(
         True,
         truth(),
-        "Whether a notification that names its producer must name the host of the member.",
+        "Whether a notification that names its producer must name host and port of the member.",
     )

@@ -22,13 +22,11 @@ AggregatorException
  |   +- SubscribeFailed      a subscription that can't be made
  |   |   +- TopicDialectUnknown, InvalidTopicExpression, TopicNotSupported
  |   |   +- InvalidFilter, InvalidProducerProperties, InvalidMessageContent
+ |   |   +- UnrecognizedPolicy
  |   |   +- UnacceptableInitialTime
- |   |   +- UnrecognizedPolicy, UnsupportedPolicy, NotifyNotSupported
- |   +- UnacceptableTime     the lifetime that a Renew asks for can't be granted
+ |   |       +- UnacceptableTime  the lifetime that a Renew asks for can't be granted
  |   +- NoCurrentMessage     nothing was published on the topic yet
  |   +- MultipleTopics       one topic is wanted, and several are named
- |   +- UnsubscribeFailed, PauseFailed, ResumeFailed
- |   +- PullFailed, PullPointNotCreated, PullPointNotDestroyed
  |   +- NotifyRefused        a notification that belongs to no subscription of ours
  |   |   +- InboxFull        too many wait already; try again
  +- StoreUnavailable         the store did not answer in time; try again
@@ -94,13 +92,7 @@ from aggregator.errors.notifications import (
     InvalidTopicExpression,
     MultipleTopics,
     NoCurrentMessage,
-    NotifyNotSupported,
     NotifyRefused,
-    PauseFailed,
-    PullFailed,
-    PullPointNotCreated,
-    PullPointNotDestroyed,
-    ResumeFailed,
     SubscribeFailed,
     TopicDialectUnknown,
     TopicNotSupported,
@@ -108,8 +100,6 @@ from aggregator.errors.notifications import (
     UnacceptableTime,
     UnknownWish,
     UnrecognizedPolicy,
-    UnsubscribeFailed,
-    UnsupportedPolicy,
 )
 
 __all__ = [
@@ -139,19 +129,13 @@ __all__ = [
     "MultipleTopics",
     "NoCurrentMessage",
     "NotUnderstood",
-    "NotifyNotSupported",
     "NotifyRefused",
-    "PauseFailed",
-    "PullFailed",
-    "PullPointNotCreated",
-    "PullPointNotDestroyed",
     "QueryFailed",
     "RemoteError",
     "RemoteFault",
     "RequestError",
     "RequestTooLarge",
     "ResourceUnknown",
-    "ResumeFailed",
     "StoreUnavailable",
     "SubscribeFailed",
     "SubscriptionRefused",
@@ -165,7 +149,5 @@ __all__ = [
     "UnknownQueryDialect",
     "UnknownWish",
     "UnrecognizedPolicy",
-    "UnsubscribeFailed",
-    "UnsupportedPolicy",
     "VersionMismatch",
 ]

@@ -1,4 +1,4 @@
-"""The errors of WS-BaseNotification, one for each fault that it has."""
+"""The errors of WS-BaseNotification, one for each of its faults that is sent."""
 
 from __future__ import annotations
 
@@ -61,14 +61,6 @@ class UnrecognizedPolicy(UnknownWish):
     """Raised for policies that mean nothing here."""
 
 
-class UnsupportedPolicy(UnrecognizedPolicy):
-    """Raised for policies that are understood and can't be followed."""
-
-
-class NotifyNotSupported(SubscribeFailed):
-    """Raised when a subscriber wants no Notify element and the producer writes no other."""
-
-
 class UnacceptableTime(UnacceptableInitialTime):
     """Raised when a subscription can't be renewed for as long as is asked for."""
 
@@ -81,34 +73,10 @@ class MultipleTopics(RequestError):
     """Raised when one topic is wanted, and the expression selects several."""
 
 
-class UnsubscribeFailed(RequestError):
-    """Raised when a subscription can't be ended."""
-
-
-class PauseFailed(RequestError):
-    """Raised when a subscription can't be paused."""
-
-
-class ResumeFailed(RequestError):
-    """Raised when a subscription can't be resumed."""
-
-
-class PullFailed(RequestError):
-    """Raised when messages can't be taken from a pull point."""
-
-
-class PullPointNotCreated(RequestError):
-    """Raised when no pull point can be made."""
-
-
-class PullPointNotDestroyed(RequestError):
-    """Raised when a pull point can't be destroyed."""
-
-
 class NotifyRefused(RequestError):
     """Raised for a notification that belongs to no subscription of ours.
 
-    ``reason`` is one word for metrics: unknown, stale, producer, large, full.
+    ``reason`` is one word for metrics: unknown, producer, full.
     """
 
     def __init__(self, message: str, *, reason: str = "unknown", **more: tuple[str, ...]) -> None:
@@ -117,4 +85,7 @@ class NotifyRefused(RequestError):
 
 
 class InboxFull(NotifyRefused):
-    """Raised where as many notifications wait as may: these can be taken later."""
+    """Raised where as many notifications wait as may: these can be taken in ``retry_after``
+    seconds."""
+
+    retry_after = 5

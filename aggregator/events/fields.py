@@ -128,7 +128,7 @@ class EnumField(Field[E | None]):
         found = self.enum.__members__.get(name)
         if found is None:
             raise EventValueUnknown(
-                f"{self.name} has no {name!r}; {_offered(name, self.enum.__members__)}"
+                f"{self.name} has no {name!r}; {offered(name, self.enum.__members__)}"
             )
         return found
 
@@ -166,7 +166,7 @@ class TextListField(Field[list[str]]):
         return list(value)
 
 
-def _offered(name: str, known: Iterable[str]) -> str:
+def offered(name: str, known: Iterable[str]) -> str:
     """The end of a refusal: the closest name that there is, else all of them."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)

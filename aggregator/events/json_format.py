@@ -13,6 +13,7 @@ CONTENT_TYPE = "application/vnd.mds-aggregator.event+json"
 _FORMAT = "mds-aggregator-event"
 #: Doubles that JSON has no numbers for, as others write them too.
 _NO_NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_NAMES = {str(number): name for name, number in _NO_NUMBERS.items()}
 
 
 def write(message: MessageNode) -> bytes:
@@ -35,8 +36,7 @@ def _written(value: Any) -> Any:
     if isinstance(value, EnumNode):
         return {"number": value.number, "name": value.name}
     if isinstance(value, float) and not math.isfinite(value):
-        (text,) = [text for text, one in _NO_NUMBERS.items() if str(one) == str(value)]
-        return {"double": text}
+        return {"double": _NAMES[str(value)]}
     return value
 
 

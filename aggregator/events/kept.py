@@ -30,12 +30,12 @@ class KeptEvents:
         """Keep an event; the handler of a subscriber."""
         now = self._clock()
         with self._changing:
+            self._forget(now)
             self._events.append((now, data))
             self._bytes += data.size
             while len(self._events) > self._max_events or self._bytes > self._max_bytes:
                 self._drop()
                 metrics.DROPPED.labels("monitor").inc()
-            self._forget(now)
 
     def since(self, instant: float) -> tuple[Any, ...]:
         """The messages of those that are from `instant` or later, in seconds since 1970 UTC."""

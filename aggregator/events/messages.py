@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import EnumMeta, IntEnum
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from aggregator.events.fields import DoubleField, EnumField, Field, LinkField, TextField
+from aggregator.events.fields import DoubleField, EnumField, Field, LinkField, TextField, offered
 
 #: Classes by the id of their type: what arrives names it, and is read as that class.
 _TYPES: dict[int, type[Message]] = {}
@@ -85,9 +84,7 @@ class Message:
         return bool(self.assigned.get(name, []) != [])
 
     def _refusal(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self.FIELDS, n=1, cutoff=0.6)
-        rest = f"did you mean {near[0]}?" if near else f"it has {', '.join(self.FIELDS) or 'none'}"
-        return f"{type(self).__name__} has no field {name!r}; {rest}"
+        return f"{type(self).__name__} has no field {name!r}; {offered(name, self.FIELDS)}"
 
 
 class EventMessage(Message):

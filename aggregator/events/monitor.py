@@ -59,6 +59,7 @@ class _Watch:
 @dataclass(slots=True)
 class _Session:
     last_request_time: float
+    last_seen: float
     watches: dict[str, _Watch] = field(default_factory=dict)
 
 
@@ -117,8 +118,10 @@ class EventMonitor(LifecycleObject):
             self._give_back(1)
             raise
         watch = _Watch(subscriber, events)
+        now = self._clock()
         with self._changing:
-            session = self._sessions.setdefault(session_id, _Session(self._clock()))
+            session = self._sessions.setdefault(session_id, _Session(now, now))
+            session.last_seen = now
             subscription_id = _new_id(session)
             session.watches[subscription_id] = watch
         return SubscribeReply(session_id=session_id, subscription_id=subscription_id)
@@ -131,6 +134,8 @@ class EventMonitor(LifecycleObject):
             if session is not None and subscription_id:
                 if subscription_id in session.watches:
                     ended.append(session.watches.pop(subscription_id))
+                if not session.watches:
+                    del self._sessions[session_id]
             elif session is not None:
                 ended += self._sessions.pop(session_id).watches.values()
         self._end(ended)
@@ -175,7 +180,7 @@ class EventMonitor(LifecycleObject):
         self._end([watch for one in sessions.values() for watch in one.watches.values()])
 
     def _since(self, session: _Session, timestamp: str | float | None) -> float:
-        now = self._clock()
+        now = session.last_seen = self._clock()
         if timestamp is None or timestamp == "":
             since, session.last_request_time = session.last_request_time, now
             return since
@@ -189,7 +194,7 @@ class EventMonitor(LifecycleObject):
         """Take out what belongs to sessions that nobody asks for any more."""
         oldest = self._clock() - self._max_idle
         with self._changing:
-            idle = [key for key, one in self._sessions.items() if one.last_request_time < oldest]
+            idle = [key for key, one in self._sessions.items() if one.last_seen < oldest]
             return [watch for key in idle for watch in self._sessions.pop(key).watches.values()]
 
     def _end(self, watches: Sequence[_Watch]) -> None:

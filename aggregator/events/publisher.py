@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
 from typing import Any, ClassVar
 
-from aggregator.errors import BrokerUnavailable, EventFieldsUnknown, EventNotReady
+from aggregator.errors import BrokerRefused, BrokerUnavailable, EventFieldsUnknown, EventNotReady
 from aggregator.events import metrics
 from aggregator.events.encoding import encode
-from aggregator.events.fields import Field
 from aggregator.events.lifecycle import LifecycleObject
 from aggregator.events.messages import EventMessage, Message, RawMessage, message_type
 from aggregator.events.settings import adjusted, get_events_exchange_point
 from aggregator.events.topics import UNKNOWN, topic
 from aggregator.events.transport import Delivery, Exchange, connect
-
-log = logging.getLogger(__name__)
 
 #: The message of a kind of event: its class, or the id of its type.
 MessageType = type[Message] | int | None
@@ -74,7 +70,7 @@ class Publisher(LifecycleObject):
             heard = connect(settings.broker).publish(
                 delivery, exchange=exchange, timeout=settings.timeout
             )
-        except BrokerUnavailable:
+        except (BrokerUnavailable, BrokerRefused):
             metrics.PUBLISHED.labels("failed").inc()
             raise
         metrics.PUBLISHED.labels("taken" if heard else "unheard").inc()
@@ -205,7 +201,7 @@ def _message_class(publisher: type[EventPublisher]) -> type[Message]:
 
 def _move(values: dict[str, Any], message: Message) -> None:
     """Assign those values that the message has fields for, and take them out."""
-    for name in [name for name in values if isinstance(message.FIELDS.get(name), Field)]:
+    for name in [name for name in values if name in message.FIELDS]:
         setattr(message, name, values.pop(name))
 
 

@@ -20,7 +20,7 @@ from aggregator.events.lifecycle import LifecycleObject
 from aggregator.events.messages import Message
 from aggregator.events.publishers import ScheduleEventPublisher
 from aggregator.events.tasks import MILLISECOND, SECOND, MemoryTasks, Task, Tasks
-from aggregator.events.topics import topic
+from aggregator.events.topics import UNKNOWN, topic
 from aggregator.events.turns import Turns, kept_payload
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,9 @@ log = logging.getLogger(__name__)
 SHORTEST, LONGEST = 0.1, 100 * 366 * 86_400.0
 #: Seconds that the start of a task may lie ahead.
 YEAR = 366 * 86_400
-#: Tasks that are kept at a time, and characters of a task's id.
+#: The last instant at which a task may end, in microseconds.
+LATEST = 253_402_300_799 * SECOND
+#: Tasks, and characters of the id of one.
 MOST_TASKS, MOST_CHARACTERS = 10_000, 255
 _WORKERS = 4
 
@@ -109,10 +111,7 @@ class Scheduler(LifecycleObject):
         # Within an event that is not too large itself.
         limit = self._publisher.settings.max_message // 2
         task = replace(task, payload=kept_payload(payload, limit=limit))
-        try:
-            added = self._tasks.add(task, most=MOST_TASKS)
-        except OverflowError:
-            raise TaskRefused(f"there are {MOST_TASKS} tasks; no more are kept") from None
+        added = self._tasks.add(task, most=MOST_TASKS)
         if added:
             self._arrange(task)
         return AddTaskReply(task_id=task.id, origin=task.origin, duplicate=not added)
@@ -127,7 +126,8 @@ class Scheduler(LifecycleObject):
         """Take up the tasks that are kept; raises StoreUnavailable."""
         # It logs every run of a job, which says nothing here.
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
-        self._clock.start(paused=True)
+        if not self._clock.running:
+            self._clock.start(paused=True)
         self._look()
         self._clock.add_job(self._looked, "interval", seconds=self._look_every)
         self._clock.resume()
@@ -152,8 +152,12 @@ class Scheduler(LifecycleObject):
             raise TaskRefused(f"task_id has more than {MOST_CHARACTERS} characters")
         try:
             topic(ScheduleEventPublisher.event_id, origin)
+            # What no event can carry would only fail at each turn.
+            self._publisher.create_event(origin=origin, task_id=task_id)
         except (AssertionError, ValueError) as error:
-            raise TaskRefused(f"desired_origin: {error}") from error
+            raise TaskRefused(f"desired_origin, task_id: {error}") from error
+        if origin == UNKNOWN:
+            raise TaskRefused(f"desired_origin: {UNKNOWN!r} stands for one that is not known")
         if not (math.isfinite(interval) and SHORTEST <= interval <= LONGEST):
             raise TaskRefused(
                 f"interval_seconds is {interval:g}; it can be from {SHORTEST:g} to {LONGEST:g}"
@@ -165,6 +169,8 @@ class Scheduler(LifecycleObject):
         ends = None if end_time is None else end_time * MILLISECOND - ahead
         if ends is not None and ends < max(starts, now):
             raise TaskRefused(f"end_time {end_time} is over, or before the start")
+        if ends is not None and ends > LATEST:
+            raise TaskRefused(f"end_time {end_time} is after the year 9999; leave it out for never")
         every = round(interval * SECOND)
         # A start that is over gives the rhythm; what was before now is not made up for.
         due = starts if starts >= now else starts + every * -((starts - now) // every)
@@ -178,8 +184,10 @@ class Scheduler(LifecycleObject):
 
     def _look(self) -> None:
         """Arrange for all tasks as they are kept now."""
+        # What is arranged for meanwhile is not among those that were found.
+        arranged = set(self._arranged)
         found = {task.id: task for task in self._tasks.all()}
-        for task_id in set(self._arranged) - set(found):
+        for task_id in arranged - set(found):
             self._drop(task_id)
         overdue = self._tasks.now() - int(self._look_every * SECOND)
         for task in found.values():

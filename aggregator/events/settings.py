@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 SYSTEM, BROKER = "AGGREGATOR_EVENTS_SYSTEM", "AGGREGATOR_EVENTS_BROKER"
 _EXCHANGE_POINT = "events.topic"
@@ -93,5 +92,11 @@ def queue_of_system(queue_name: str | None, sys_name: str) -> str:
 
 def shown(broker: str) -> str:
     """The URL as it may be shown: without what it says of the user."""
-    urls = [urlsplit(one) for one in broker.split(";")]
-    return ";".join(f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}" for url in urls)
+    return ";".join(map(_shown, broker.split(";")))
+
+
+def _shown(url: str) -> str:
+    """One that is written wrongly may hold a password anywhere before its last @."""
+    scheme, slashes, rest = url.partition("://")
+    rest = (rest if slashes else url).rpartition("@")[2].partition("?")[0]
+    return f"{scheme}{slashes}{rest}" if slashes else rest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields
 
+from aggregator.errors import TaskRefused
 from aggregator.events.tasks import Task
 from aggregator.store.engine import Store
 from aggregator.store.tasks import (
@@ -48,7 +49,7 @@ class StoreTasks:
 
         added = self._store.writer.run(unit)
         if added is None:
-            raise OverflowError(most)
+            raise TaskRefused(f"there are {most} tasks; no more are kept")
         return added
 
     def remove(self, task_id: str) -> bool:

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from aggregator.errors import TaskRefused
+
 #: Microseconds of a second and of a millisecond.
 SECOND, MILLISECOND = 1_000_000, 1000
 
@@ -43,7 +45,7 @@ class Tasks(Protocol):
         """How far the time of day is ahead of `now`, in microseconds."""
 
     def add(self, task: Task, *, most: int) -> bool:
-        """Keep a task; False where there is one of its id. Raises OverflowError where there are
+        """Keep a task; False where there is one of its id. Raises TaskRefused where there are
         `most` tasks.
         """
 
@@ -84,7 +86,7 @@ class MemoryTasks:
             if task.id in self._tasks:
                 return False
             if len(self._tasks) >= most:
-                raise OverflowError(most)
+                raise TaskRefused(f"there are {most} tasks; no more are kept")
             self._tasks[task.id] = task
             return True
 

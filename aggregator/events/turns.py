@@ -41,11 +41,15 @@ class Turns:
 
     def _fire(self, task: Task, now: int) -> None:
         missed = (now - task.next_due) // task.interval
+        is_over = missed > 0 and task.ends is not None and now > task.ends
+        if is_over and task.ends is not None:
+            # None of those that it had left is published any more.
+            missed = (task.ends - task.next_due) // task.interval + 1
         if missed:
             metrics.FIRED.labels("missed").inc(missed)
             log.warning("%d turns of the task %s were missed", missed, task.id)
-            if task.ends is not None and now > task.ends:
-                return
+        if is_over:
+            return
         try:
             self._publisher.create_and_publish_event(
                 origin=task.origin, task_id=task.id, payload=payload_of(task.payload)

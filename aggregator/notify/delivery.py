@@ -132,6 +132,7 @@ class Delivery:
             for group in self._groups.values():
                 group.serve([])
             self._held = held
+            metrics.SUBSCRIPTIONS.set(0)
             return
         states = await self._ask(group_states)
         self._is_subscribed = any(state.subscribers for state in states)

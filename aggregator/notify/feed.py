@@ -140,9 +140,10 @@ class Feed:
                 self._read_to = max(self._read_to, self.limit)
                 break
             if is_told and not self.subscriber.is_paused_at(told.sequence):
-                for notice in self.subscriber.notices(told, self._switches, page=page):
-                    if await self._is_wanted(notice):
-                        self._queue.append(Item(told.sequence, notice))
+                made = self.subscriber.notices(told, self._switches, page=page)
+                # All of a change or none: it is read again where one can't be judged now.
+                wanted = [notice for notice in made if await self._is_wanted(notice)]
+                self._queue.extend(Item(told.sequence, notice) for notice in wanted)
             self._read_to = told.sequence
             if reason := self._end_at(told):
                 notice = termination_notice(self.subscriber, told.at, reason)

@@ -2,7 +2,7 @@
 
 It is started as ``python -m aggregator.notify.filter_process DESCRIPTOR`` and ends with its socket.
 A question is a line of JSON (``expression``, ``namespaces``, ``length``) and so many bytes of XML;
-the answer is a line of JSON: ``{"holds": true}``, or ``{"error": "..."}``.
+the answer is a line of JSON: ``{"holds": true}``, or ``{"error": "...", "limit": ""}``.
 """
 
 from __future__ import annotations
@@ -39,8 +39,10 @@ def _answer(stream: io.BufferedRWPair, question: dict[str, object]) -> None:
     try:
         namespaces = tuple(sorted(dict(question["namespaces"]).items()))  # type: ignore[call-overload]
         answer = {"holds": _holds(str(question["expression"]), namespaces, content)}
-    except (etree.XPathError, MalformedRequest, MemoryError) as error:
-        answer = {"error": str(error) or type(error).__name__}
+    except MemoryError:
+        answer = {"error": "it takes too much memory", "limit": "memory"}
+    except (etree.XPathError, MalformedRequest) as error:
+        answer = {"error": str(error) or type(error).__name__, "limit": ""}
     stream.write(json.dumps(answer).encode() + b"\n")
     stream.flush()
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 
-from aggregator.errors import QueryFailed
+from aggregator.errors import QueryFailed, StoreUnavailable
 from aggregator.wire.subscribing import Condition
 
 logger = logging.getLogger(__name__)
@@ -33,20 +33,20 @@ class Filters:
         self._turn = asyncio.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._reader: asyncio.StreamReader
-        self._writer: asyncio.StreamWriter
+        self._writer: asyncio.StreamWriter | None = None
 
     async def holds(self, condition: Condition, document: bytes) -> bool:
-        """Whether a condition holds for a document; raises QueryFailed where that can't be told."""
+        """Whether a condition holds for a document; raises QueryFailed where that can't be told,
+        StoreUnavailable where it can't be asked now."""
         question = {
             "expression": condition.expression,
             "namespaces": dict(condition.scope),
             "length": len(document),
         }
         async with self._turn:
+            if self._process is None:
+                await self._start_in_time()
             try:
-                if self._process is None:
-                    async with asyncio.timeout(_START):
-                        await self._start()
                 async with asyncio.timeout(PATIENCE):
                     line = await self._ask(question, document)
             except (TimeoutError, OSError) as error:
@@ -61,12 +61,27 @@ class Filters:
                 raise QueryFailed("the filter could not be evaluated", limit="memory")
         answer = json.loads(line)
         if "error" in answer:
-            raise QueryFailed(f"the filter could not be evaluated: {answer['error'][:500]}")
+            raise QueryFailed(
+                f"the filter could not be evaluated: {answer['error'][:500]}",
+                limit=answer["limit"],
+            )
         return bool(answer["holds"])
 
     async def _ask(self, question: Mapping[str, object], document: bytes) -> bytes:
+        assert self._writer is not None
         self._writer.write(json.dumps(question).encode() + b"\n" + document)
         return await self._reader.readline()
+
+    async def _start_in_time(self) -> None:
+        try:
+            async with asyncio.timeout(_START):
+                await self._start()
+        except (TimeoutError, OSError) as error:
+            self._end()
+            raise StoreUnavailable("the process for filters can't be started now") from error
+        except BaseException:
+            self._end()
+            raise
 
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -83,8 +98,10 @@ class Filters:
         await self._ask({"expression": "true()", "namespaces": {}, "length": 4}, b"<a/>")
 
     def _end(self) -> None:
-        if self._process is not None:
+        if self._writer is not None:
             self._writer.close()
+            self._writer = None
+        if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None

@@ -11,7 +11,7 @@ from typing import Any
 
 from aggregator.config.notifications import NotificationSettings
 from aggregator.contract import Http
-from aggregator.errors import AggregatorException, CollectError, StoreUnavailable
+from aggregator.errors import AggregatorException, CollectError
 from aggregator.notify import metrics
 from aggregator.notify.conditions import Conditions
 from aggregator.notify.consumer import send
@@ -174,17 +174,16 @@ class GroupFeeds:
         found = self._pages.get(after)
         if found is None:
             found = self._pages[after] = asyncio.ensure_future(self._read_page(after))
+            found.add_done_callback(partial(self._keep_page, after))
             while len(self._pages) > _PAGES:
                 self._pages.pop(next(iter(self._pages)))
-        try:
-            page = await asyncio.shield(found)
-        except StoreUnavailable:
-            self._pages.pop(after, None)
-            raise
-        if len(page.changes) < _PAGE:
-            # More may come after it.
-            self._pages.pop(after, None)
-        return page
+        return await asyncio.shield(found)
+
+    def _keep_page(self, after: int, found: asyncio.Future[Page]) -> None:
+        """A page that could not be read is read anew, one that more may come to as well."""
+        failed = found.cancelled() or found.exception() is not None
+        if (failed or len(found.result().changes) < _PAGE) and self._pages.get(after) is found:
+            del self._pages[after]
 
     async def _read_page(self, after: int) -> Page:
         name = self._group.facts.name

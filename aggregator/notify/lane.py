@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
@@ -37,11 +36,6 @@ class Lane(Generic[T]):
         self._send = send
         self._done = done
         self._failed = failed
-        self._hurry = asyncio.Event()
-
-    def hurry(self) -> None:
-        """Try again now, however long the pause would be."""
-        self._hurry.set()
 
     async def run(self) -> None:
         """Send for ever."""
@@ -59,10 +53,5 @@ class Lane(Generic[T]):
             except Exception:
                 # It must not end a subscription in silence.
                 logger.exception("bug in notifying a subscriber")
-            await self._rest(pause * random.uniform(0.5, 1.5))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
             pause = min(2 * pause, _LONGEST_PAUSE)
-
-    async def _rest(self, seconds: float) -> None:
-        self._hurry.clear()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._hurry.wait(), seconds)

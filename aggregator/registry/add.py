@@ -17,7 +17,7 @@ from aggregator.registry.selection import select_source, why_none
 from aggregator.registry.storing import Added, store
 from aggregator.store.writing import Writing
 from aggregator.waiting import waiting
-from aggregator.wire.dialects import FAMILIES, Dialect
+from aggregator.wire.dialects import Dialect
 from aggregator.wire.epr import EndpointReference, read_epr
 from aggregator.wire.namespaces import AGG, clark
 from aggregator.wire.parse import Element, serialise, serialise_all
@@ -26,14 +26,10 @@ log = logging.getLogger(__name__)
 
 DATA = clark(AGG, "AggregatorData")
 ERROR = clark(AGG, "AggregatorError")
-#: Where the parts of an Add may be; some clients don't qualify them.
-_NAMESPACES = frozenset({"", *(dialect.sg for dialect in FAMILIES)})
 #: Bytes that a plain registry keeps of one Content, each child with the namespaces in scope.
 _MOST_CONTENT = 16 * 1024 * 1024
 #: Children of a Content that are written in no time.
 _FEW = 64
-#: Characters of a refused member's address in the log.
-_MOST_TOLD = 200
 
 
 def add(

@@ -54,13 +54,12 @@ def _establish_and_store(
 ) -> Writing[Added]:
     """Let the source set up what it needs, then store the registration; or undo it.
 
-    What duplicates is only renewed: it has what it needs. Should that go meanwhile, the new entry's
-    source sees at its first collection that nothing is set up for it.
+    What duplicates is only renewed: it has what it needs.
     """
-    is_known = yield lambda write: _is_duplicate(group, registration, write)
-    if is_known:
-        renewed: Added = yield lambda write: _store(registry, group, registration, write)
-        return renewed
+    if group.settings.on_duplicate == "renew":
+        renewed: Added | None = yield lambda write: _renewed(registry, group, registration, write)
+        if renewed is not None:
+            return renewed
     establishment = registry.establishing.start(source, registration, group_id=group.id)
     stored = False
     try:
@@ -68,7 +67,7 @@ def _establish_and_store(
         try:
             memory: Mapping[str, str] = yield Awaited(establishment.future, patience)
         except (CollectError, TimeoutError) as error:
-            told = f"the subscription failed: {error or 'nothing was heard in time'}"
+            told = f"the {source.name} failed: {error or 'nothing was heard in time'}"
             raise AddRefused(told, causes=(str(error),) if str(error) else ()) from error
         complete = replace(registration, memory=memory, established=True)
         tokens = establishment.tokens
@@ -80,11 +79,16 @@ def _establish_and_store(
             establishment.undo()
 
 
-def _is_duplicate(group: ServiceGroup, registration: Registration, write: Write) -> bool:
-    if not registration.fingerprint:
-        return False
-    print_ = registration.fingerprint
-    return find_duplicate(write.connection, group.id, print_, write.now) is not None
+def _renewed(
+    registry: Registry, group: ServiceGroup, registration: Registration, write: Write
+) -> Added | None:
+    """The entry that a registration duplicates, renewed; None where there is none."""
+    found = find_duplicate(write.connection, group.id, registration.fingerprint, write.now)
+    if found is None:
+        return None
+    renew_entries(write, [(group.id, found.key, registration.termination)])
+    registry.counter.accepted(write, group.id)
+    return Added(found, registration.termination, write.now, is_new=False)
 
 
 def _store(
@@ -97,11 +101,9 @@ def _store(
 ) -> Added:
     settings, owner = group.settings, registration.caller.owner
     if settings.on_duplicate == "renew":
-        found = find_duplicate(write.connection, group.id, registration.fingerprint, write.now)
-        if found is not None:
-            renew_entries(write, [(group.id, found.key, registration.termination)])
-            registry.counter.accepted(write, group.id)
-            return Added(found, registration.termination, write.now, is_new=False)
+        renewed = _renewed(registry, group, registration, write)
+        if renewed is not None:
+            return renewed
     count = count_entries(write, group.id, limit=settings.max_entries)
     if count >= settings.max_entries:
         raise AddRefused(

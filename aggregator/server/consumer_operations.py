@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from aggregator.errors import NotifyRefused
+from aggregator.errors import NotifyRefused, RequestError
 from aggregator.server import metrics
 from aggregator.server.request import Reply, Request, reply
 from aggregator.server.site import Site
@@ -23,9 +23,13 @@ _PORTS = {"http": 80, "https": 443}
 def notify(site: Site, request: Request) -> Writing[Reply]:
     """Notify, or a raw message: into the inbox, durably, for the collector."""
     settings = site.settings.notifications
-    elements = notifications_of(request.envelope.body)
-    said = {found.producer for found in map(read_notification, elements) if found.producer}
-    messages = serialise_all(elements, limit=_UNFOLDED * settings.max_message)
+    try:
+        elements = notifications_of(request.envelope.body)
+        said = {found.producer for found in map(read_notification, elements) if found.producer}
+        messages = serialise_all(elements, limit=_UNFOLDED * settings.max_message)
+    except RequestError as error:
+        metrics.observe_unread_notification(error)
+        raise
 
     def check(member: str, memory: Mapping[str, str]) -> None:
         if settings.check_producer:

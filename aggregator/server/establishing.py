@@ -131,9 +131,18 @@ class EstablishingLoop:
                 return
             started: Future[asyncio.AbstractEventLoop] = Future()
             threading.Thread(
-                target=lambda: asyncio.run(self._serve(started)), name="establishing", daemon=True
+                target=self._run, args=(started,), name="establishing", daemon=True
             ).start()
             self._loop = started.result()
+
+    def _run(self, started: Future[asyncio.AbstractEventLoop]) -> None:
+        try:
+            asyncio.run(self._serve(started))
+        except BaseException as error:
+            # Who waits for the start is told why there is none; the next Add tries again.
+            if started.done():
+                raise
+            started.set_exception(error)
 
     async def _serve(self, started: Future[asyncio.AbstractEventLoop]) -> None:
         self.places = asyncio.Semaphore(_MOST)

@@ -12,7 +12,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from aggregator.errors import AggregatorException, QueryFailed, StoreUnavailable
+from aggregator.errors import (
+    AggregatorException,
+    QueryFailed,
+    RequestTooLarge,
+    StoreUnavailable,
+)
 from aggregator.server.metric_files import add_up_ended, unchanged
 from aggregator.server.request import Request
 from aggregator.server.site import Site
@@ -133,3 +138,8 @@ class _Registrations(Collector):
         except StoreUnavailable:
             return ()
         return (gauge,)
+
+
+def observe_unread_notification(error: Exception) -> None:
+    """Count a notification that is too large, or that can't be read."""
+    NOTIFICATIONS.labels("large" if isinstance(error, RequestTooLarge) else "unreadable").inc()

@@ -217,8 +217,7 @@ class WsgiService:
         told = "RequestTooLarge" if isinstance(error, RequestTooLarge) else fault.name
         metrics.observe_refusal(told, time.perf_counter() - began)
         if heard.notified:
-            large = isinstance(error, RequestTooLarge)
-            metrics.NOTIFICATIONS.labels("large" if large else "unreadable").inc()
+            metrics.observe_unread_notification(error)
         if isinstance(error, AggregatorException):
             log.info("refused: %s", error, extra={"outcome": type(error).__name__})
         else:

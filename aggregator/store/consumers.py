@@ -38,14 +38,12 @@ _CLOSED = "closed:"
 _ORPHANED = 600_000_000
 
 OPEN = Statement(
-    insert(consumers)
-    .values(
+    insert(consumers).values(
         token=bindparam("of"),
         group_id=bindparam("group"),
         entry_id=bindparam("entry"),
         created=bindparam("now"),
     )
-    .returning(consumers.c.id)
 )
 # One where something waits takes nothing more under any token, and goes once it is empty.
 _waits = exists().where(inbox.c.consumer_id == consumers.c.id)
@@ -115,7 +113,7 @@ _WAITING = (
     .limit(bindparam("most"))
 )
 _MESSAGES = (
-    select(inbox.c.id, inbox.c.at, inbox.c.message)
+    select(inbox.c.id, inbox.c.message)
     .where(inbox.c.id.in_(bindparam("ids", expanding=True)))
     .order_by(inbox.c.id)
 )
@@ -130,10 +128,9 @@ class Waiting(NamedTuple):
 
 
 class Message(NamedTuple):
-    """What came to one of our addresses: its number, the instant, the bytes."""
+    """What came to one of our addresses: its number and the bytes."""
 
     id: int
-    at: int
     message: bytes
 
 
@@ -144,7 +141,7 @@ def new_token() -> str:
 
 def open_consumer(write: Write, token: str, *, group_id: int, entry_id: int | None) -> None:
     """Have notifications taken at the address with this token from now on."""
-    write.rows(OPEN, of=_hash(token), group=group_id, entry=entry_id, now=write.now)
+    write.run(OPEN, of=_hash(token), group=group_id, entry=entry_id, now=write.now)
 
 
 def attach_consumers(write: Write, tokens: Collection[str], *, entry_id: int) -> None:
@@ -159,11 +156,10 @@ def close_consumer(write: Write, token: str) -> None:
         write.run(SHUT, of=_hash(token))
 
 
-def close_orphans(write: Write) -> int:
-    """Drop the addresses of Adds that were never finished, and closed ones that are empty; how
-    many of the former it were."""
+def close_orphans(write: Write) -> None:
+    """Drop the addresses of Adds that were never finished, and closed ones that are empty."""
     write.run(CLOSED)
-    return write.run(ORPHANS, before=write.now - _ORPHANED)
+    write.run(ORPHANS, before=write.now - _ORPHANED)
 
 
 def put_messages(

@@ -10,6 +10,7 @@ from sqlalchemy import BigInteger, Connection, Text, bindparam, delete, func, in
 from aggregator.model import Entry, Health
 from aggregator.store.chunks import chunks
 from aggregator.store.content import unpack
+from aggregator.store.groups import sequence as last_sequence
 from aggregator.store.statement import Row, Statement
 from aggregator.store.subscription_tables import notices, subscription_state, subscriptions
 from aggregator.store.subscriptions import END
@@ -89,7 +90,6 @@ DONE = Statement(
     .join(subscriptions, subscriptions.c.id == subscription_state.c.subscription_id)
     .where(subscriptions.c.group_id == bindparam("group"))
 )
-SEQUENCE = Statement(select(groups.c.sequence).where(groups.c.id == bindparam("group")))
 _of_group = subscription_state.c.subscription_id.in_(
     select(subscriptions.c.id).where(subscriptions.c.group_id == bindparam("group"))
 )
@@ -198,8 +198,7 @@ def prune_notices(
     """
     row = OLDER.row(write.connection, group=group_id, before=before)
     floor = int(row[0]) if row and row[0] is not None else 0
-    row = SEQUENCE.row(write.connection, group=group_id)
-    last = int(row[0]) if row else 0
+    last = last_sequence(write.connection, group_id)
     floor = max(floor, last - longest)
     late = [row[0] for row in LATE.rows(write.connection, group=group_id, floor=floor)]
     if late and ends:

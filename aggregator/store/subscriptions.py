@@ -112,7 +112,7 @@ _before = subscription_state.c.paused - 1
 _passed = subscription_state.c.sent >= subscription_state.c.skip_to
 RESUME = Statement(
     update(subscription_state)
-    .where(_by_id)
+    .where(_by_id, subscription_state.c.paused != 0)
     .values(
         paused=0,
         skip_after=case((_passed, _before), else_=subscription_state.c.skip_after),
@@ -248,8 +248,7 @@ def pause_subscription(write: Write, found: Subscription) -> None:
 
 def resume_subscription(write: Write, found: Subscription) -> None:
     """Tell its consumer again, of what comes from now on."""
-    if found.paused:
-        write.join(found.group_id, 0, RESUME, of=found.id)
+    write.join(found.group_id, 0, RESUME, of=found.id)
 
 
 def end_subscription(write: Write, found: Subscription) -> None:

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from aggregator.errors import ConfigError, RequestTooLarge
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import Dialect
-from aggregator.wire.parse import Element, parse, serialise, serialise_all, text_of
+from aggregator.wire.parse import NO_LIMITS, Element, parse, serialise, serialise_all, text_of
 
 #: Longer addresses are refused: no real service has one.
 MAX_ADDRESS = 4096
@@ -143,7 +143,8 @@ def as_header(reference: bytes, dialect: Dialect) -> bytes:
     """A reference property or parameter as header (WS-Addressing 1.0, SOAP binding, 3.4)."""
     if dialect.wsa != ns.WSA_2005_08:
         return reference
-    header = parse(reference)
+    # It was within the limits when it came.
+    header = parse(reference, limits=NO_LIMITS)
     header.set(_MARKED, "true")
     return serialise(header)
 

@@ -61,23 +61,11 @@ KINDS: dict[type[Exception], FaultKind] = {
     errors.UnacceptableInitialTime: FaultKind(
         "nt", "UnacceptableInitialTerminationTimeFault", draft=_NOT_MADE
     ),
-    errors.UnsupportedPolicy: FaultKind("nt", "UnsupportedPolicyRequestFault", draft=_NOT_MADE),
     errors.UnrecognizedPolicy: FaultKind("nt", "UnrecognizedPolicyRequestFault", draft=_NOT_MADE),
-    errors.NotifyNotSupported: FaultKind("nt", "NotifyMessageNotSupportedFault", draft=_NOT_MADE),
     errors.SubscribeFailed: FaultKind("nt", _NOT_MADE),
     errors.NoCurrentMessage: FaultKind("nt", "NoCurrentMessageOnTopicFault"),
     errors.MultipleTopics: FaultKind(
         "nt", "MultipleTopicsSpecifiedFault", draft="InvalidTopicExpressionFault"
-    ),
-    errors.UnsubscribeFailed: FaultKind(
-        "nt", "UnableToDestroySubscriptionFault", draft="BaseFault"
-    ),
-    errors.PauseFailed: FaultKind("nt", "PauseFailedFault"),
-    errors.ResumeFailed: FaultKind("nt", "ResumeFailedFault"),
-    errors.PullFailed: FaultKind("nt", "UnableToGetMessagesFault", draft="BaseFault"),
-    errors.PullPointNotCreated: FaultKind("nt", "UnableToCreatePullPointFault", draft="BaseFault"),
-    errors.PullPointNotDestroyed: FaultKind(
-        "nt", "UnableToDestroyPullPointFault", draft="BaseFault"
     ),
     errors.NotifyRefused: FaultKind("r", "ResourceUnknownFault"),
     # No mistake of the producer: it is to come again.
@@ -145,7 +133,7 @@ def write_fault(
         action=dialect.fault_action,
         name=kind.name,
         headers=_headers(error, version),
-        retry_after=error.retry_after if isinstance(error, errors.StoreUnavailable) else 0,
+        retry_after=getattr(error, "retry_after", 0),
     )
 
 

@@ -13,7 +13,7 @@ from aggregator.wire.epr import read_epr
 from aggregator.wire.parse import Element, serialise
 from aggregator.wire.times import format_datetime
 
-NOTIFY = frozenset(ns.clark(dialect.nt, "Notify") for dialect in FAMILIES)
+_NOTIFY = frozenset(ns.clark(dialect.nt, "Notify") for dialect in FAMILIES)
 """The Clark names of the element that wraps notifications."""
 
 _MESSAGE = frozenset(ns.clark(dialect.nt, "NotificationMessage") for dialect in FAMILIES)
@@ -30,14 +30,12 @@ _VALUES = frozenset(
 class Notification:
     """One notification that arrived: its message, and who says to have sent it.
 
-    ``producer`` and ``subscription`` are addresses, empty where it does not tell. ``payload`` is
-    the message's element; the holder itself where that holds nothing but text.
+    ``producer`` is an address, empty where it does not tell. ``payload`` is the message's element;
+    the holder itself where that holds nothing but text.
     """
 
     payload: Element
-    topic: Element | None = None
     producer: str = ""
-    subscription: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class ValueChange:
 
 def notifications_of(body: Element) -> list[Element]:
     """The NotificationMessage elements of a Notify; a raw message stands for itself."""
-    if body.tag not in NOTIFY:
+    if body.tag not in _NOTIFY:
         return [body]
     found = [child for child in body.iterchildren(tag="*") if child.tag in _MESSAGE]
     if not found:
@@ -73,12 +71,7 @@ def read_notification(element: Element) -> Notification:
     if payload.tag in _VALUES:
         # A Message that is itself the change, by its xsi:type: the drafts declare it as anyType.
         payload = message
-    return Notification(
-        payload,
-        topic=parts.get("Topic"),
-        producer=_address(parts.get("ProducerReference")),
-        subscription=_address(parts.get("SubscriptionReference")),
-    )
+    return Notification(payload, producer=_address(parts.get("ProducerReference")))
 
 
 def value_change(payload: Element) -> ValueChange | None:

@@ -47,10 +47,8 @@ class TestProcesses:
             receiving.kill()
             receiving.communicate()
 
-    def test_two_share_a_queue_and_what_one_had_not_handled_goes_to_the_other(
-        self, system: str
-    ) -> None:
-        stuck, inbox = threading.Event(), Inbox()
+    def test_two_share_a_queue_and_one_has_it_alone_when_the_other_dies(self, system: str) -> None:
+        inbox = Inbox()
         receiving = started("receive", system, amqp_url(), "shared")
         try:
             assert receiving.stdout is not None
@@ -64,9 +62,11 @@ class TestProcesses:
                 receiving.wait()
                 for number in range(20, 30):
                     directly(str(number))
-                assert inbox.described(10) == [str(n) for n in range(20, 30)]
+                # What it had told of, but not acknowledged, may come once more.
+                rest = {str(n) for n in range(20, 30)}
+                while rest:
+                    rest.discard(inbox.next().content.description)
         finally:
-            stuck.set()
             receiving.kill()
             receiving.communicate()
 

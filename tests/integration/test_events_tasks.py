@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.errors import StoreUnavailable
+from aggregator.errors import StoreUnavailable, TaskRefused
 from aggregator.events import (
     AppLoaderEventMessage,
     ScheduleEventPublisher,
@@ -66,7 +66,7 @@ class TestKept:
 
     def test_are_no_more_than_may_be(self, tasks: Tasks) -> None:
         tasks.add(TASK, most=1)
-        with pytest.raises(OverflowError):
+        with pytest.raises(TaskRefused, match="no more are kept"):
             tasks.add(Task(id="u", origin="me", interval=1, next_due=1), most=1)
         assert not tasks.add(TASK, most=1)
         assert tasks.all() == [TASK]

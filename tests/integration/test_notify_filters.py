@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from aggregator.errors import QueryFailed
+from aggregator.errors import QueryFailed, StoreUnavailable
 from aggregator.notify.filters import Filters
 from aggregator.wire.subscribing import Condition
 
@@ -40,6 +40,23 @@ def test_who_stops_waiting_leaves_no_answer_for_the_next() -> None:
                 with suppress(asyncio.CancelledError):
                     await question
                 assert not await asked.holds(FALSE, b"<a/>")
+
+    asyncio.run(run())
+
+
+def test_a_process_that_can_not_be_started_is_no_fault_of_the_filter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_process(*args: object, **options: object) -> None:
+        raise OSError("too many processes")
+
+    async def run() -> None:
+        async with filters() as asked:
+            with monkeypatch.context() as failing:
+                failing.setattr("subprocess.Popen", no_process)
+                with pytest.raises(StoreUnavailable, match="can't be started now"):
+                    await asked.holds(TRUE, b"<a/>")
+            assert await asked.holds(TRUE, b"<a/>")
 
     asyncio.run(run())
 

@@ -99,6 +99,19 @@ def test_progress_is_never_taken_back(store: Store) -> None:
     assert (only(store).sent, only(store).dropped) == (7, 2)
 
 
+def test_resuming_twice_skips_nothing_more(store: Store) -> None:
+    store.writer.run(subscribe)
+    store.writer.run(lambda write: pause_subscription(write, only(store)))
+    paused = only(store)
+    added(store)
+    for _ in range(2):
+        store.writer.run(partial(resume_subscription, found=paused))
+        # What comes after the first of the two is told.
+        found = only(store)
+        assert (found.paused, found.skip_after, found.skip_to) == (0, 0, 1)
+        added(store)
+
+
 def test_who_was_paused_has_not_stayed_away(store: Store) -> None:
     store.writer.run(subscribe)
     store.writer.run(lambda write: pause_subscription(write, only(store)))

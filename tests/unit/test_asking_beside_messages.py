@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+from aggregator.collect.assignments import Assignments
 from aggregator.collect.context import EntryContext
 from aggregator.collect.dispatch import _collected
 from aggregator.contract import AggregatorSource, Collected, SourceType
@@ -82,3 +83,22 @@ def test_what_brings_no_value_or_is_polled_is_taken_as_it_is() -> None:
     polled = entry(upkeep=0)
     polled.received = 101
     assert collected(Asking(), polled) == ASKED
+
+
+def test_what_is_at_work_is_not_forgotten() -> None:
+    """A second context of the entry would not know what is on its way."""
+    offered: Any = None
+    kept = Assignments(offered, needs_farewell=lambda assignment: False, kept=1)
+
+    def put(number: int) -> EntryContext:
+        assignment: Any = SimpleNamespace(id=number, memory={}, last_success=None)
+        return kept.put(assignment)
+
+    first = put(1)
+    first.unrecorded = 1
+    put(2)
+    assert put(1) is first
+    first.unrecorded = 0
+    put(3)
+    put(4)
+    assert kept.get(1) is None

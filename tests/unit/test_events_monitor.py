@@ -249,10 +249,18 @@ class TestBounds:
         monitor.subscribe("idle")
         monitor.subscribe("busy")
         clock.now += 60.0
-        monitor.getdata("busy")
+        monitor.getdata("busy", "123.0")
         clock.now += 60.0
         monitor.subscribe("new")
         assert [len(monitor.getdata(one).data) for one in ("idle", "busy", "new")] == [0, 1, 1]
+        monitor.terminate()
+
+    def test_a_session_without_subscriptions_is_none(self, system: str, clock: Clock) -> None:
+        monitor = EventMonitor(clock=clock)
+        for number in range(3):
+            reply = monitor.subscribe(f"s{number}")
+            monitor.unsubscribe(reply.session_id, reply.subscription_id)
+        assert monitor._sessions == {}
         monitor.terminate()
 
     def test_a_subscription_that_failed_takes_no_place(

@@ -80,7 +80,10 @@ class TestAdding:
             ({"interval_seconds": 1e12}, "interval_seconds"),
             ({"desired_origin": ""}, "desired_origin"),
             ({"desired_origin": "x" * 300}, "desired_origin"),
+            ({"desired_origin": "unknown"}, "stands for one that is not known"),
             ({"task_id": "x" * 256}, "task_id"),
+            ({"task_id": "\ud800"}, "task_id"),
+            ({"end": 9000 * 366 * DAY}, "after the year 9999"),
             ({"start": 367 * DAY}, "more than a year ahead"),
             ({"end": -1}, "end_time"),
             ({"start": 60, "end": 59}, "end_time"),
@@ -147,6 +150,24 @@ class TestActive:
             assert inbox.next().content.task_id == "t"
             other.remove_task("t")
             until(lambda: scheduler._arranged == {}, within=SOON)
+
+    def test_is_activated_once_the_store_is_there(self, inbox: Inbox) -> None:
+        class Late(MemoryTasks):
+            is_there = False
+
+            def all(self) -> list[Task]:
+                if not self.is_there:
+                    self.is_there = True
+                    raise StoreUnavailable("away")
+                return super().all()
+
+        scheduler = Scheduler(tasks=Late())
+        scheduler.add_task(desired_origin="me", interval_seconds=60, task_id="t")
+        with pytest.raises(StoreUnavailable):
+            scheduler.activate()
+        scheduler.activate()
+        assert inbox.next().content.task_id == "t"
+        scheduler.terminate()
 
     def test_outlives_a_store_that_is_away_for_a_while(
         self, inbox: Inbox, caplog: pytest.LogCaptureFixture

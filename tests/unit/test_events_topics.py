@@ -128,3 +128,5 @@ def test_the_environment_names_system_and_broker() -> None:
 
 def test_a_password_is_not_shown() -> None:
     assert shown("amqp://me:secret@h:1/v;amqps://me:p@ss@i/") == "amqp://h:1/v;amqps://i/"
+    assert shown("me:secret@h") == "h"
+    assert shown("amqp://me:se/cret@h/v?password=secret") == "amqp://h/v"

@@ -25,7 +25,15 @@ HEARTBEAT = 10
 _FAREWELL = 2.0
 #: What the library raises when the broker or the way to it is in trouble. Its own code stumbles
 #: over what was taken away (None, a missing key) when a connection ends in the midst of a call.
-TROUBLE = (amqp_errors.AMQPError, KombuError, OSError, AttributeError, KeyError)
+TROUBLE = (
+    amqp_errors.AMQPError,
+    # A broker that did not take a message, which is no AMQPError.
+    amqp_errors.MessageNacked,
+    KombuError,
+    OSError,
+    AttributeError,
+    KeyError,
+)
 #: Answers that stay the same however often one asks.
 _REFUSALS = (
     amqp_errors.AccessRefused,

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 
 from aggregator.events import metrics
 from aggregator.events.topics import matches
 from aggregator.events.transport.contract import Delivery, Exchange, Queue, Receiver
-
-log = logging.getLogger(__name__)
 
 #: Messages that one queue holds; the oldest is dropped for a newer one.
 MOST = 100_000
