@@ -147,7 +147,7 @@ class TestRefusal:
         answer = soap.call(group, soap.add_body("http://127.0.0.1:1/x", subscription_config()))
         assert answer.fault == (
             "AddRefusedFault",
-            "the subscription failed: no connection to the member",
+            "the SubscriptionAggregatorSource failed: no connection to the member",
         )
 
     def test_of_the_group_ends_the_subscription_again(
@@ -200,7 +200,7 @@ class TestNotify:
             producer.notify(producer.change("1"))
             until(lambda: texts(group) == ["1"], what="what is well is taken")
         until(lambda: counted(service, "large") == large + 1, what="it is counted")
-        assert counted(service, "unreadable") == unreadable + 2
+        assert counted(service, "unreadable") == unreadable + 3
 
 
 class TestLife:
