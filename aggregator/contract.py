@@ -103,6 +103,12 @@ class Consumers(Protocol):
     async def close(self, address: str) -> None:
         """Take nothing more there. Safe twice."""
 
+    async def put(self, address: str, messages: Sequence[bytes]) -> int:
+        """Take messages that the source fetched as if they had come there; how many wait now.
+
+        They are stored when this returns. CollectError where the address is closed.
+        """
+
 
 class Context(Protocol):
     """What is offered to a source while it works for one entry."""

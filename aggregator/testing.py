@@ -183,12 +183,14 @@ def member(
 
 
 class ScriptedConsumers:
-    """`aggregator.contract.Consumers` that keeps which addresses were opened and closed."""
+    """`aggregator.contract.Consumers` that keeps which addresses were opened and closed, and what
+    was put there."""
 
     def __init__(self, base: str = "http://127.0.0.1:9/consumer/") -> None:
         self._base = base
         self.opened: list[str] = []
         self.closed: list[str] = []
+        self.fetched: list[bytes] = []
 
     async def open(self) -> str:
         """The next address."""
@@ -198,6 +200,11 @@ class ScriptedConsumers:
     async def close(self, address: str) -> None:
         """Note the address."""
         self.closed.append(address)
+
+    async def put(self, address: str, messages: Sequence[bytes]) -> int:
+        """Keep the messages."""
+        self.fetched += messages
+        return len(self.fetched)
 
 
 @dataclass(slots=True)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from aggregator.store.consumers import CONSUMER_PATH, close_consumer, new_token, open_consumer
+from aggregator.errors import CollectError, NotifyRefused
+from aggregator.store.consumers import (
+    CONSUMER_PATH,
+    close_consumer,
+    new_token,
+    open_consumer,
+    put_fetched,
+)
 from aggregator.store.write import Write
 
 Writing = Callable[[Callable[[Write], Any]], Awaitable[Any]]
@@ -41,3 +48,11 @@ class StoreConsumers:
         await self.write(partial(close_consumer, token=token))
         if token in self.tokens:
             self.tokens.remove(token)
+
+    async def put(self, address: str, messages: Sequence[bytes]) -> int:
+        """Store messages as if they had come there; how many wait now."""
+        token = address.rpartition("/")[2]
+        try:
+            return int(await self.write(partial(put_fetched, token=token, messages=messages)))
+        except NotifyRefused as error:
+            raise CollectError("the address for notifications is closed", code="gone") from error

@@ -192,6 +192,21 @@ def put_messages(
         write.run(PUT, consumer=consumer, of=message, now=write.now)
 
 
+def put_fetched(write: Write, token: str, messages: Sequence[bytes]) -> int:
+    """Put messages that the service fetched itself into the inbox; how many wait there now.
+
+    None is refused for want of room, since it can't be fetched again. Raises NotifyRefused where
+    the address is closed.
+    """
+    row = FIND.row(write.connection, of=_hash(token), now=write.now)
+    if row is None:
+        raise NotifyRefused("no subscription of ours is at this address", reason="unknown")
+    consumer, _, _, waiting = row
+    for message in messages:
+        write.run(PUT, consumer=consumer, of=message, now=write.now)
+    return int(waiting) + len(messages)
+
+
 def waiting_messages(
     connection: Connection, *, shards: Collection[int], of: int, each: int, most: int
 ) -> list[Waiting]:

@@ -189,7 +189,10 @@ def test_a_configuration_of_collection_that_is_shown_is_taken(
     if "AggregatorSubscriptionType" in config:
         # It is taken so far that the member is asked, who is not there.
         answer = soap.call(readme.group, soap.add_body("http://127.0.0.1:1/configured", config))
-        assert answer.fault[1] == "the SubscriptionAggregatorSource failed: no connection to the member"
+        assert (
+            answer.fault[1]
+            == "the SubscriptionAggregatorSource failed: no connection to the member"
+        )
         return
     entry = soap.add(readme.group, "http://127.0.0.1:1/configured", config)
     assert soap.destroy(entry).status == 200

@@ -15,6 +15,7 @@ from aggregator.store.consumers import (
     close_orphans,
     load_messages,
     open_consumer,
+    put_fetched,
     put_messages,
     waiting_messages,
 )
@@ -115,3 +116,15 @@ def test_messages_are_recorded_in_their_order_by_whatever_clock(store: Store) ->
     found = store.query(lambda connection: load_entries(connection, [entry]))[0]
     assert found.data[1] == b"1000"
     assert found.health.last_success == 2000
+
+
+def test_what_was_fetched_is_taken_however_much_waits(store: Store) -> None:
+    entry = added(store).id
+    subscribed(store, entry, "token")
+    put(store, "token", b"0")
+    fetched = partial(put_fetched, token="token", messages=[b"1", b"2"])  # noqa: S106
+    assert store.writer.run(fetched) == 3
+    assert texts(store, waiting(store)) == [b"0", b"1", b"2"]
+    store.writer.run(partial(close_consumer, token="token"))  # noqa: S106
+    with pytest.raises(NotifyRefused):
+        store.writer.run(fetched)
