@@ -12,7 +12,11 @@ from aggregator.config.groups import GROUP_NAME, GroupSettings
 from aggregator.config.measures import show_duration
 from aggregator.config.settings import GROUP_SECTION, Settings
 
-RESERVED_NAMES = ("NotificationConsumerService", "SubscriptionManagerService")
+RESERVED_NAMES = (
+    "NotificationConsumerService",
+    "PullPointService",
+    "SubscriptionManagerService",
+)
 
 SettingPath = tuple[str, ...]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
@@ -29,7 +29,7 @@ CHANGED_ENTRIES = ns.clark(ns.NOTIFICATION, "ChangedEntries")
 """The policy that a notification of a group's Entry holds the entries that changed, not all."""
 
 #: Where the parts of a Subscribe may be; some clients don't qualify them.
-_NAMESPACES = frozenset({"", *(dialect.nt for dialect in FAMILIES)})
+_NAMESPACES = frozenset({"", ns.ONVIF_EVENTS, *(dialect.nt for dialect in FAMILIES)})
 _LONGEST_EXPRESSION = 16 * 1024
 _MOST_FILTERS = 16
 _LARGEST_REFERENCE = 16 * 1024
@@ -67,15 +67,42 @@ class Subscribe:
 
 def read_subscribe(body: Element, *, dialect: Dialect) -> Subscribe:
     """What a Subscribe element asks for; raises SubscribeFailed or one of its kind."""
-    parts = {
-        str(child.tag).rpartition("}")[2]: child
-        for child in body.iterchildren(tag="*")
-        if str(child.tag).rpartition("}")[0][1:] in _NAMESPACES
-    }
+    parts = _parts(body)
     consumer = parts.get("ConsumerReference")
     if consumer is None:
         raise SubscribeFailed("the Subscribe has no ConsumerReference; it must say whom to notify")
     epr, reference = _consumer(consumer)
+    return _read(body, parts, epr, reference, dialect)
+
+
+def read_pull_subscription(body: Element, *, dialect: Dialect) -> Subscribe:
+    """What a CreatePullPointSubscription asks for (ONVIF Core, section 9.2): a Subscribe of whose
+    consumer nothing is known but that it will ask."""
+    reference = (
+        f'<n:ConsumerReference xmlns:n="{dialect.nt}" xmlns:w="{dialect.wsa}">'
+        f"<w:Address>{ns.ANONYMOUS}</w:Address></n:ConsumerReference>"
+    )
+    epr = EndpointReference(ns.ANONYMOUS, wsa=dialect.wsa)
+    asked = _read(body, _parts(body), epr, reference.encode(), dialect)
+    # What is pulled is wrapped, whoever asks.
+    return replace(asked, raw=False)
+
+
+def _parts(body: Element) -> dict[str, Element]:
+    return {
+        str(child.tag).rpartition("}")[2]: child
+        for child in body.iterchildren(tag="*")
+        if str(child.tag).rpartition("}")[0][1:] in _NAMESPACES
+    }
+
+
+def _read(
+    body: Element,
+    parts: Mapping[str, Element],
+    epr: EndpointReference,
+    reference: bytes,
+    dialect: Dialect,
+) -> Subscribe:
     holder = body if dialect.family == "gt4" else parts.get("Filter")
     topics, contents, properties = _filters(holder, is_draft=dialect.family == "gt4")
     if dialect.family == "gt4" and not topics:
