@@ -199,19 +199,20 @@ def _look(request: Request, write: Write, *, most: int, wait: float, turn: int |
     termination = subscription.termination
     if turn is None:
         turn = take_turn(write, point)
+        # As long as at first from the answer on, and no shorter than it waits (ONVIF Core, 9.1.1).
         lifetime = max(point.lifetime, _micros(wait))
-        termination = _kept_alive(write, subscription, lifetime)
+        termination = _kept_alive(write, subscription, lifetime, wait=_micros(wait))
     if turn < point.turn:
         return _Pulled(write.now, termination, point.id, None, [])
     messages = [] if request.is_gone() else take_pulled(write, point.id, most=most)
     return _Pulled(write.now, termination, point.id, turn, messages)
 
 
-def _kept_alive(write: Write, found: Subscription, lifetime: int) -> int | None:
-    """Let a subscription last as long as at first from now on; noted once a part of it is over."""
-    if found.termination is None or found.termination - write.now > lifetime * 3 // 4:
+def _kept_alive(write: Write, found: Subscription, lifetime: int, *, wait: int) -> int | None:
+    """Let a subscription last so long after the wait; noted once a part of that is over."""
+    if found.termination is None or found.termination - write.now > wait + lifetime * 3 // 4:
         return found.termination
-    termination = write.now + lifetime
+    termination = write.now + wait + lifetime
     renew_subscription(write, found, termination)
     return termination
 

@@ -286,6 +286,14 @@ def test_it_is_found_again_after_a_restart_and_ended_by_a_later_collector(
             until(lambda: not producer.subscriptions, what="the producer is told at last")
 
 
+def texts_after_a_crash(group: str) -> list[str]:
+    """The same, of a service that starts where workers of the one that was killed may just end."""
+    try:
+        return texts(group)
+    except ConnectionError:
+        return []
+
+
 def test_what_waits_in_the_inbox_survives_a_crash(tmp_path: Path) -> None:
     with notified.producer() as producer, running_service(tmp_path, config=CONFIG) as running:
         soap.add(running.group, producer.url, subscription_config())
@@ -295,6 +303,9 @@ def test_what_waits_in_the_inbox_survives_a_crash(tmp_path: Path) -> None:
         running.kill()
         again = start_service(tmp_path, config=CONFIG, port=port)
         try:
-            until(lambda: texts(again.group) == ["9"], what="what was acknowledged is there")
+            until(
+                lambda: texts_after_a_crash(again.group) == ["9"],
+                what="what was acknowledged is there",
+            )
         finally:
             again.stop()
