@@ -115,7 +115,7 @@ class Dialect:
 
     def action(self, operation: Operation, *, reply: bool = False) -> str:
         """The wsa:Action of a request, or of its reply."""
-        if self.name == "wsrf-lite":
+        if self.name == "wsrf-lite" and operation.spec != "tev":
             return f"{self.namespace(operation.spec)}#{operation.name}{'Response' if reply else ''}"
         if self.family == "gt4":
             name = operation.name + ("Response" if reply else "")

@@ -83,9 +83,8 @@ def read_pull_subscription(body: Element, *, dialect: Dialect) -> Subscribe:
         f"<w:Address>{ns.ANONYMOUS}</w:Address></n:ConsumerReference>"
     )
     epr = EndpointReference(ns.ANONYMOUS, wsa=dialect.wsa)
-    asked = _read(body, _parts(body), epr, reference.encode(), dialect)
-    # What is pulled is wrapped, whoever asks.
-    return replace(asked, raw=False)
+    # What is pulled is wrapped in any case.
+    return replace(_read(body, _parts(body), epr, reference.encode(), dialect), raw=False)
 
 
 def _parts(body: Element) -> dict[str, Element]:
