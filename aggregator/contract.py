@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import LoggerAdapter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aggregator.model import MemberFacts, Plan
 from aggregator.wire.epr import EndpointReference
@@ -91,6 +91,13 @@ class RunProbe(Protocol):
         """Standard output of the probe; CollectError when it failed in any way."""
 
 
+class Login(NamedTuple):
+    """User and password for a host."""
+
+    user: str
+    password: str
+
+
 class Consumers(Protocol):
     """Addresses of the service to which producers send notifications for the present entry.
 
@@ -132,6 +139,9 @@ class Context(Protocol):
     @property
     def consumers(self) -> Consumers:
         """The way by which notifications come."""
+
+    def login(self, url: str) -> Login | None:
+        """What is configured for the host and the port of an URL, and is for nobody else."""
 
     @property
     def content(self) -> tuple[bytes, ...]:

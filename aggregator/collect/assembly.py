@@ -19,6 +19,7 @@ from aggregator.collect.following import Following
 from aggregator.collect.housekeeping import Housekeeping
 from aggregator.collect.keeping_time import KeepingTime
 from aggregator.collect.lease import Lease
+from aggregator.collect.logins import logins_of
 from aggregator.collect.receiving import Receiving
 from aggregator.collect.recording import GroupRecorder, Recording
 from aggregator.collect.releasing import Releasing
@@ -223,6 +224,7 @@ def _offered(settings: Settings, recording: Recording, http: Http, run_probe: Ru
         recording.store.clock.now,
         consumers=consumers,
         subscription_lifetime=settings.notifications.subscription_lifetime,
+        logins=logins_of(settings.collect.logins),
     )
 
 

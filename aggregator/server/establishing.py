@@ -16,6 +16,7 @@ from typing import Any
 from aggregator.collect.consumers import StoreConsumers
 from aggregator.collect.context import EntryContext, Offered
 from aggregator.collect.http import HttpClient
+from aggregator.collect.logins import logins_of
 from aggregator.config import Settings
 from aggregator.contract import SourceType
 from aggregator.errors import AggregatorException, CollectError, StoreUnavailable
@@ -98,6 +99,7 @@ class EstablishingLoop:
         self._settings = settings
         self._store = store
         self._public_url = public_url
+        self._logins = logins_of(settings.collect.logins)
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.places: asyncio.Semaphore
@@ -116,6 +118,7 @@ class EstablishingLoop:
             self._store.clock.now,
             consumers=lambda _: consumers,
             subscription_lifetime=self._settings.notifications.subscription_lifetime,
+            logins=self._logins,
         )
         context = EntryContext(assignment, offered=offered)
         return _Establishment(self, source, context, consumers.tokens)

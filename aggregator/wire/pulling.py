@@ -15,6 +15,7 @@ from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import OASIS
 from aggregator.wire.epr import EndpointReference, write_epr
 from aggregator.wire.parse import Element, text_of
+from aggregator.wire.subscribing import Subscribe, write_conditions, write_topic_expression
 from aggregator.wire.times import SECOND, format_datetime, parse_duration
 from aggregator.wire.topics import DIALECTS
 
@@ -49,6 +50,27 @@ def read_pull_messages(body: Element, *, longest: float, most: int) -> Pull:
         raise PullFailed(f"Timeout: {error}") from error
     wait = longest if until is None else max(0.0, until / SECOND)
     return Pull(min(wait, longest), min(most, _number(limit, least=1)))
+
+
+def write_get_messages(most: int) -> bytes:
+    """A GetMessages to send."""
+    return _wrapped("GetMessages", OASIS.nt, _texts("r:MaximumNumber", [str(most)]))
+
+
+def write_pull_messages(wait: float, most: int) -> bytes:
+    """A PullMessages to send, that waits `wait` seconds for a first message."""
+    asked = _texts("r:Timeout", [f"PT{wait:g}S"]) + _texts("r:MessageLimit", [str(most)])
+    return _wrapped("PullMessages", ns.ONVIF_EVENTS, asked)
+
+
+def write_pull_subscription(request: Subscribe) -> bytes:
+    """A CreatePullPointSubscription to send."""
+    topics = [write_topic_expression(topic, dialect=OASIS) for topic in request.topics]
+    contents, properties = write_conditions(request, dialect=OASIS, contents=ns.ONVIF_ITEM_FILTER)
+    inner = b"".join((*topics, properties, contents))
+    filters = b"<r:Filter>" + inner + b"</r:Filter>" if inner else b""
+    time = _texts("r:InitialTerminationTime", [request.termination])
+    return _wrapped("CreatePullPointSubscription", ns.ONVIF_EVENTS, filters, time)
 
 
 def pull_point_response(pull_point: EndpointReference) -> bytes:

@@ -20,7 +20,7 @@ from aggregator.errors import (
 )
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import FAMILIES, Dialect
-from aggregator.wire.epr import EndpointReference, read_epr
+from aggregator.wire.epr import EndpointReference, read_epr, write_epr
 from aggregator.wire.parse import Element, serialise, text_of
 from aggregator.wire.topics import TopicExpression, in_dialect, read_topic_expression
 from aggregator.wire.xpath import check_expression
@@ -124,9 +124,9 @@ def _read(
 
 
 def write_subscribe(
-    request: Subscribe, *, dialect: Dialect, consumer: str, policy: bytes = b""
+    request: Subscribe, *, dialect: Dialect, consumer: EndpointReference, policy: bytes = b""
 ) -> bytes:
-    """A Subscribe to send to a producer, whose notifications go to the address `consumer`.
+    """A Subscribe to send to a producer, whose notifications go to `consumer`.
 
     `policy` are the children of the SubscriptionPolicy, serialised.
     """
@@ -142,21 +142,20 @@ def write_subscribe(
         filters = topics + preconditions + selectors
         inner = b"<_n:Filter>" + filters + b"</_n:Filter>" if filters else b""
         inner += time + policies
-    reference = (
-        f'<_n:ConsumerReference><wsa:Address xmlns:wsa="{dialect.wsa}">{escape(consumer)}'
-        "</wsa:Address></_n:ConsumerReference>"
-    )
-    head = f'<_n:Subscribe xmlns:_n="{dialect.nt}">{reference}'.encode()
-    return head + inner + b"</_n:Subscribe>"
+    to = write_epr(consumer, name="ConsumerReference", namespace=dialect.nt, dialect=dialect)
+    return f'<_n:Subscribe xmlns:_n="{dialect.nt}">'.encode() + to + inner + b"</_n:Subscribe>"
 
 
-def write_conditions(request: Subscribe, *, dialect: Dialect) -> tuple[bytes, bytes]:
-    """The elements that hold what is asked of the message, and of the producer's properties."""
+def write_conditions(
+    request: Subscribe, *, dialect: Dialect, contents: str = ns.XPATH_1
+) -> tuple[bytes, bytes]:
+    """The elements that hold what is asked of the message, as a dialect of the address `contents`,
+    and of the producer's properties."""
     names = ("MessageContent", "ProducerProperties")
     if dialect.family == "gt4":
         names = ("Selector", "Precondition")
-    selectors = (_condition(one, names[0], dialect) for one in request.contents)
-    preconditions = (_condition(one, names[1], dialect) for one in request.properties)
+    selectors = (_condition(one, names[0], contents, dialect) for one in request.contents)
+    preconditions = (_condition(one, names[1], ns.XPATH_1, dialect) for one in request.properties)
     return b"".join(selectors), b"".join(preconditions)
 
 
@@ -269,8 +268,8 @@ def write_topic_expression(topic: TopicExpression, *, dialect: Dialect) -> bytes
     return _expression("TopicExpression", topic.text, address, topic.scope, dialect)
 
 
-def _condition(condition: Condition, name: str, dialect: Dialect) -> bytes:
-    return _expression(name, condition.expression, ns.XPATH_1, condition.scope, dialect)
+def _condition(condition: Condition, name: str, address: str, dialect: Dialect) -> bytes:
+    return _expression(name, condition.expression, address, condition.scope, dialect)
 
 
 def _expression(
