@@ -13,58 +13,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import isodate
-import zeep
 from lxml import etree
 
-_spec = find_spec("onvif")
-assert _spec is not None, "onvif-zeep is not installed"
-assert _spec.origin is not None
-
-ONVIF = Path(_spec.origin).parent.parent / "wsdl"
-"""The folder of the WSDLs."""
-
-TEV, TDS = "http://www.onvif.org/ver10/events/wsdl", "http://www.onvif.org/ver10/device/wsdl"
-TT, TNS1 = "http://www.onvif.org/ver10/schema", "http://www.onvif.org/ver10/topics"
-CONCRETE_SET = "http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet"
-NT = "http://docs.oasis-open.org/wsn/b-2"
-_SOAP = "http://www.w3.org/2003/05/soap-envelope"
-#: Bindings in which an operation is looked for; for those that several have, the first.
-_BINDINGS = (
-    (TDS, "DeviceBinding"),
-    (TEV, "EventBinding"),
-    (TEV, "PullPointSubscriptionBinding"),
-    (TEV, "SubscriptionManagerBinding"),
-)
-
-
-@cache
-def _wsdl(namespace: str) -> Any:
-    name = "events.wsdl" if namespace == TEV else "devicemgmt.wsdl"
-    return zeep.Client(str(ONVIF / name)).wsdl
-
-
-@cache
-def events_schema() -> etree.XMLSchema:
-    """The schema in ONVIF's WSDL of events, with those of WS-Notification that it imports."""
-    path = ONVIF / "events.wsdl"
-    types = etree.parse(str(path)).getroot().find("{http://schemas.xmlsoap.org/wsdl/}types")
-    return etree.XMLSchema(etree.fromstring(etree.tostring(types[0]), base_url=str(path)))
-
-
-def _answer(name: str, **values: Any) -> etree._Element:
-    """The envelope of a response, written by zeep."""
-    for namespace, binding in _BINDINGS:
-        operations = _wsdl(namespace).bindings[f"{{{namespace}}}{binding}"]._operations
-        if name in operations:
-            return operations[name].output.serialize(**values).content
-    raise LookupError(name)
+from tests.onvif_schemas import CONCRETE_SET, NT, SOAP12, TDS, TNS1, TT, answer_of, events_schema
 
 
 class NotAuthorized(Exception):
@@ -145,9 +100,9 @@ class Device:
     def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Answer a request."""
         root = etree.fromstring(body)
-        if etree.QName(root).namespace != _SOAP:
+        if etree.QName(root).namespace != SOAP12:
             return 500, b"this is not SOAP 1.2"
-        request = root.find(f"{{{_SOAP}}}Body")[0]
+        request = root.find(f"{{{SOAP12}}}Body")[0]
         name = etree.QName(request).localname
         self.calls.append(name)
         if etree.QName(request).namespace != TDS and not events_schema().validate(request):
@@ -169,7 +124,7 @@ class Device:
 
     def _fault(self, subcode: str, reason: str, detail: str = "") -> tuple[int, bytes]:
         return 400, (
-            f'<s:Envelope xmlns:s="{_SOAP}"><s:Body><s:Fault><s:Code><s:Value>s:Sender</s:Value>'
+            f'<s:Envelope xmlns:s="{SOAP12}"><s:Body><s:Fault><s:Code><s:Value>s:Sender</s:Value>'
             '<s:Subcode xmlns:ter="http://www.onvif.org/ver10/error">'
             f"<s:Value>ter:{subcode}</s:Value></s:Subcode></s:Code>"
             f'<s:Reason><s:Text xml:lang="en">{reason}</s:Text></s:Reason>'
@@ -202,7 +157,7 @@ class Device:
             "Time": {"Hour": now.hour, "Minute": now.minute, "Second": now.second},
         }
         values = {"DateTimeType": "Manual", "DaylightSavings": False, "UTCDateTime": told}
-        return _answer("GetSystemDateAndTime", SystemDateAndTime=values)
+        return answer_of("GetSystemDateAndTime", SystemDateAndTime=values)
 
     def _do_GetCapabilities(self, request: Any, key: str) -> etree._Element:
         events = {
@@ -211,7 +166,7 @@ class Device:
             "WSPullPointSupport": True,
             "WSPausableSubscriptionManagerInterfaceSupport": False,
         }
-        return _answer("GetCapabilities", Capabilities={"Events": events})
+        return answer_of("GetCapabilities", Capabilities={"Events": events})
 
     def _do_CreatePullPointSubscription(self, request: Any, key: str) -> etree._Element:
         asked = isodate.parse_duration(request.findtext("{*}InitialTerminationTime") or "PT60S")
@@ -225,7 +180,7 @@ class Device:
             self._waiting[key] = []
             granted = self._granted(key, asked)
         address = {"_value_1": f"{self.url}/onvif/subscription/{key}"}
-        return _answer(
+        return answer_of(
             "CreatePullPointSubscription",
             SubscriptionReference={"Address": address},
             CurrentTime=self.now(),
@@ -243,13 +198,13 @@ class Device:
             longer = timeout if self.renews else self.lifetime
             granted = self._granted(key, timedelta(seconds=longer), shorter=False)
             given = [self._waiting[key].pop(0) for _ in range(limit) if self._waiting[key]]
-        envelope = _answer(
+        envelope = answer_of(
             "PullMessages",
             CurrentTime=self.now(),
             TerminationTime=self.now() + granted,
             NotificationMessage=[],
         )
-        response = envelope.find(f"{{{_SOAP}}}Body")[0]
+        response = envelope.find(f"{{{SOAP12}}}Body")[0]
         for old in response.findall(f"{{{NT}}}NotificationMessage"):
             response.remove(old)
         response.extend(given)
@@ -261,13 +216,13 @@ class Device:
             self._alive(key)
             asked = isodate.parse_duration(request.findtext("{*}TerminationTime"))
             granted = self._granted(key, asked)
-        return _answer("Renew", CurrentTime=self.now(), TerminationTime=self.now() + granted)
+        return answer_of("Renew", CurrentTime=self.now(), TerminationTime=self.now() + granted)
 
     def _do_Unsubscribe(self, request: Any, key: str) -> etree._Element:
         with self._some:
             self._alive(key)
             del self.subscriptions[key]
-        return _answer("Unsubscribe")
+        return answer_of("Unsubscribe")
 
     def _alive(self, key: str) -> None:
         if self.subscriptions[key] < time.monotonic():

@@ -11,7 +11,8 @@ import pytest
 from lxml import etree
 
 from tests import notified, onvif, soap
-from tests.onvif import CONCRETE_SET, Device
+from tests.onvif import Device
+from tests.onvif_schemas import CONCRETE_SET, TNS1, TT
 from tests.service import MANY_GROUPS, RunningService, running_service, start_service
 from tests.waiting import until
 
@@ -28,7 +29,7 @@ def pull_config(inner: str = "", *, topic: str = "", millis: int = 1000) -> str:
     if topic:
         expression = f'<agg:TopicExpression Dialect="{CONCRETE_SET}">{topic}</agg:TopicExpression>'
     return (
-        f'<agg:AggregatorConfig xmlns:agg="{soap.AGG}" xmlns:tns1="{onvif.TNS1}" xmlns:t="urn:t" '
+        f'<agg:AggregatorConfig xmlns:agg="{soap.AGG}" xmlns:tns1="{TNS1}" xmlns:t="urn:t" '
         f'xmlns:sg="{soap.NS["oasis"]["sg"]}"><agg:AggregatorPullPointType>'
         f"<agg:PollIntervalMillis>{millis}</agg:PollIntervalMillis>{expression}{inner}"
         "</agg:AggregatorPullPointType></agg:AggregatorConfig>"
@@ -47,8 +48,7 @@ def state(group: str) -> dict[tuple[str, str], str]:
     found = {}
     for message in data(group):
         items = {
-            item.get("Name"): item.get("Value")
-            for item in message.iter(f"{{{onvif.TT}}}SimpleItem")
+            item.get("Name"): item.get("Value") for item in message.iter(f"{{{TT}}}SimpleItem")
         }
         topic = message.findtext("{*}Topic").partition(":")[2]
         found[topic, items["Token"]] = items["State"]
@@ -92,7 +92,7 @@ class TestDevice:
 
     def test_the_filter_is_sent_on(self, group: str) -> None:
         expression = "boolean(//tt:SimpleItem[@Name='State'])"
-        selector = f'<agg:Selector xmlns:tt="{onvif.TT}">{expression}</agg:Selector>'
+        selector = f'<agg:Selector xmlns:tt="{TT}">{expression}</agg:Selector>'
         with onvif.device() as device:
             topic = "tns1:VideoSource//.|tns1:Device/Trigger"
             soap.add(group, device.events, pull_config(selector, topic=topic))

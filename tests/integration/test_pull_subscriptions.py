@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -230,54 +226,6 @@ class TestLife:
         # Its last words, or that it is over.
         ended = until(lambda: (a := pull(manager, 1)).status == 500 or pulled.pulled(a))
         assert ended
-
-
-class TestOnvifZeep:
-    """The client that its users have, with the WSDL that it brings along."""
-
-    @pytest.fixture
-    def client(self, group: str) -> Iterator[Any]:
-        with self._running(group, "sg:Entry") as client:
-            yield client
-
-    @contextlib.contextmanager
-    def _running(self, group: str, *more: str) -> Iterator[Any]:
-        command = [sys.executable, str(PULLER), group, *more]
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
-
-            def ask(text: str = "") -> Any:
-                assert process.stdin
-                assert process.stdout
-                if text:
-                    process.stdin.write(f"{text}\n")
-                    process.stdin.flush()
-                return json.loads(process.stdout.readline())
-
-            yield ask
-            assert process.stdin
-            assert process.stdout
-            process.stdin.close()
-            assert json.loads(process.stdout.readline()) == {"renewed": pytest.approx(60, abs=1)}
-            assert process.wait(10) == 0
-
-    def test_it_is_told_what_there_is_and_what_comes(self, client: Any, group: str) -> None:
-        made = client()
-        assert "http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet" in made["dialects"]
-        assert "{http://docs.oasis-open.org/wsrf/sg-2}Entry" in made["topics"]
-        assert made["pulls"]
-        assert made["lasts"] == pytest.approx(30, abs=0.1)
-        soap.add(group, "http://127.0.0.1:1/first")
-        [message] = client("10")["messages"]
-        assert "http://127.0.0.1:1/first" in message
-        with ThreadPoolExecutor(1) as pool:
-            found = pool.submit(client, "10")
-            time.sleep(0.5)
-            soap.add(group, "http://127.0.0.1:1/second")
-            [message] = found.result()["messages"]
-        assert "http://127.0.0.1:1/second" in message
-        assert client("0.2")["messages"] == []
 
 
 def test_a_service_that_ends_lets_go_of_who_waits(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ def test_the_shipped_ones_carry_the_names_that_mds4_gave_them() -> None:
         "QueryAggregatorSource",
         "ExecutionAggregatorSource",
         "SubscriptionAggregatorSource",
+        # MDS4 had none of this kind.
+        "PullPointAggregatorSource",
     }
     assert set(found.sinks) == {"index"}
     assert found.source("QueryAggregatorSource") is not None

@@ -23,7 +23,7 @@ from aggregator.wire.dialects import (
     family,
     spec_of,
 )
-from tests.onvif import ONVIF
+from tests.onvif_schemas import ONVIF
 from tests.shared import SHARED
 
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
