@@ -107,10 +107,13 @@ class Consumers(Protocol):
     async def open(self) -> str:
         """A new address, with a token that nobody can guess; it is stored when this returns."""
 
-    async def close(self, address: str) -> None:
-        """Take nothing more there. Safe twice."""
+    def mark(self, address: str) -> str:
+        """What to remember of an address: with that it is closed, and nobody can send to it."""
 
-    async def put(self, address: str, messages: Sequence[bytes]) -> int:
+    async def close(self, mark: str) -> None:
+        """Take nothing more at the address that has a mark. Safe twice."""
+
+    async def put(self, mark: str, messages: Sequence[bytes]) -> int:
         """Take messages that the source fetched as if they had come there; how many wait now.
 
         They are stored when this returns. CollectError where the address is closed.

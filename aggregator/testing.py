@@ -199,11 +199,15 @@ class ScriptedConsumers:
         self.opened.append(f"{self._base}{len(self.opened) + 1}")
         return self.opened[-1]
 
-    async def close(self, address: str) -> None:
-        """Note the address."""
-        self.closed.append(address)
+    def mark(self, address: str) -> str:
+        """The address itself."""
+        return address
 
-    async def put(self, address: str, messages: Sequence[bytes]) -> int:
+    async def close(self, mark: str) -> None:
+        """Note the address."""
+        self.closed.append(mark)
+
+    async def put(self, mark: str, messages: Sequence[bytes]) -> int:
         """Keep the messages."""
         self.fetched += messages
         return len(self.fetched)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 from xml.sax.saxutils import escape
 
 from aggregator.contract import Context
-from aggregator.errors import CollectError
+from aggregator.errors import CollectError, RequestError
 from aggregator.wire.dialects import (
     CREATE_PULL_SUBSCRIPTION,
     OASIS,
@@ -23,18 +23,20 @@ from aggregator.wire.dialects import (
 from aggregator.wire.envelope import SOAP12, write_envelope
 from aggregator.wire.epr import EndpointReference
 from aggregator.wire.namespaces import clark
-from aggregator.wire.parse import Element, serialise
+from aggregator.wire.parse import Element, serialise_all
 from aggregator.wire.pulling import write_pull_messages, write_pull_subscription
 from aggregator.wire.subscribing import Subscribe
 from aggregator.wire.times import format_datetime, to_micros
 
 from ._producer import Granted, Way, call, granted, lifetime_of, reference_of
-from ._reply import read_response
+from ._reply import MemberFault, read_response
 
 DEVICE_SERVICE = "/onvif/device_service"
 """The path of the device service, the same on each device (ONVIF Core, section 5.1)."""
 
 _DEVICE = "http://www.onvif.org/ver10/device/wsdl"
+#: Bytes that the messages of one answer may come to, each with the namespaces in its scope.
+_ROOM = 2**25
 _PARTS_OF_TIME = (
     "Date/{*}Year",
     "Date/{*}Month",
@@ -85,10 +87,13 @@ def way_to(address: str, *, skew: int, context: Context) -> Way:
 async def create(request: Subscribe, *, skew: int, context: Context) -> Granted:
     """Subscribe; raises NotSpoken where the member may be no such device, else CollectError."""
     address = await _events_address(skew, context)
+    # What the member's reference says is for its own address alone.
+    member = context.member.epr
+    references = member.references if address == member.address else ()
     response = await call(
         CREATE_PULL_SUBSCRIPTION,
         write_pull_subscription(request),
-        to=EndpointReference(address, parameters=context.member.epr.references),
+        to=EndpointReference(address, parameters=references),
         dialect=OASIS,
         context=context,
         way=way_to(address, skew=skew, context=context),
@@ -113,7 +118,10 @@ async def pull(manager: bytes, *, wait: float, most: int, skew: int, context: Co
 def messages_of(response: Element) -> list[bytes]:
     """The NotificationMessages of a response, each with its namespaces."""
     name = clark(OASIS.nt, "NotificationMessage")
-    return [serialise(child) for child in response.iterchildren(name)]
+    try:
+        return list(serialise_all(response.iterchildren(name), limit=_ROOM))
+    except RequestError as error:
+        raise CollectError(f"the member's answer: {error.message}", code="too-large") from error
 
 
 async def _events_address(skew: int, context: Context) -> str:
@@ -130,6 +138,12 @@ async def _events_address(skew: int, context: Context) -> str:
     return found
 
 
+def is_refused(error: CollectError) -> bool:
+    """Whether a device does not believe who asks."""
+    name = error.name if isinstance(error, MemberFault) else error.message
+    return "uthoriz" in name or "uthentic" in name or "HTTP status 401" in name
+
+
 async def skew_of_clock(context: Context) -> int | None:
     """How far the device's clock is ahead, microseconds; None where it does not say."""
     body = f'<d:GetSystemDateAndTime xmlns:d="{_DEVICE}"/>'
@@ -143,7 +157,7 @@ async def skew_of_clock(context: Context) -> int | None:
         )
         instant = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         return to_micros(instant) - context.now
-    except (CollectError, ValueError) as error:
+    except (CollectError, ValueError, OverflowError) as error:
         context.log.info("the device does not tell its time: %s", error)
         return None
 

@@ -57,7 +57,11 @@ class Pull:
             wait=data["wait"],
         )
 
-    def request(self, context: Context) -> Subscribe:
+    def lifetime(self, turn: float, context: Context) -> float:
+        """For how many seconds to ask: for some turns of so many at least."""
+        return max(context.subscription_lifetime, 3 * (turn + self.wait))
+
+    def request(self, turn: float, context: Context) -> Subscribe:
         """The subscription to ask for, for a time from now on: clocks need not agree."""
         return Subscribe(
             consumer=EndpointReference(ANONYMOUS, wsa=OASIS.wsa),
@@ -65,7 +69,7 @@ class Pull:
             topics=() if self.topic is None else (self.topic,),
             contents=self.contents,
             properties=self.properties,
-            termination=f"PT{round(context.subscription_lifetime)}S",
+            termination=f"PT{round(self.lifetime(turn, context))}S",
         )
 
 

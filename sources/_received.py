@@ -14,6 +14,8 @@ from ._entries import changed_entries
 
 _ENTRY = frozenset(clark(dialect.sg, "Entry") for dialect in FAMILIES)
 _ENDED = frozenset(clark(dialect.rl, "TerminationNotification") for dialect in FAMILIES)
+#: Seconds until who ended a subscription is asked for another.
+_SOON = 0.5
 #: What arrives was read within limits before; it only has to be read again.
 _LIMITS = Limits(size=2**30, depth=2000, nodes=10_000_000, namespaces=10_000)
 
@@ -27,8 +29,8 @@ def received(message: bytes, *, context: Context) -> Collected:
     except MalformedRequest as error:
         raise CollectError(f"the notification: {error.message}", code="wrong-content") from error
     if found.payload.tag in _ENDED:
-        # Subscribed to again at the next turn, which is at once.
-        return Collected(None, {"manager": ""}, again=0.0)
+        # Subscribed to again at the next turn, which is soon.
+        return Collected(None, {"manager": ""}, again=_SOON)
     if found.payload.tag == MESSAGE and found.payload is not element:
         return Collected(device_state(context.content, element))
     change = value_change(found.payload)

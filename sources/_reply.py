@@ -22,8 +22,20 @@ _DEPTH, _NAMESPACES = 192, 256
 _ROOM = 2**20
 
 
+class MemberFault(CollectError):
+    """Raised for a fault of the member; ``name`` is its detail's, or that of the last subcode."""
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message, code="fault")
+        self.name = name
+
+
 class NotSpoken(CollectError):
     """Raised when the member may not have understood the dialect of the request."""
+
+
+class StrangeFault(MemberFault, NotSpoken):
+    """Raised for a fault that no specification of WSRF has: it may not have understood."""
 
 
 def read_content(reply: HttpReply, *, operation: str, dialect: Dialect) -> tuple[bytes, ...]:
@@ -88,7 +100,7 @@ def _media(reply: HttpReply) -> str:
     return "HTML" if media == "text/html" else media or "something without a media type"
 
 
-def _fault(fault: Element, dialect: Dialect) -> CollectError:
+def _fault(fault: Element, dialect: Dialect) -> MemberFault:
     """The error for a SOAP fault; one typed in the dialect proves that it is spoken there."""
     detail = [
         child
@@ -99,12 +111,15 @@ def _fault(fault: Element, dialect: Dialect) -> CollectError:
     typed = [child for child in detail if str(child.tag)[1:].partition("}")[0] in ours]
     reason = fault.findtext("faultstring") or fault.findtext("{*}Reason/{*}Text") or ""
     said = [" ".join(reason.split())]
+    name = ""
     # ONVIF says what is wrong by the innermost subcode (ONVIF Core, section 5.8.2).
     if subcodes := [text_of(value) for value in fault.iterfind("{*}Code//{*}Subcode/{*}Value")]:
-        said.insert(0, subcodes[-1].rpartition(":")[2])
+        name = subcodes[-1].rpartition(":")[2]
+        said.insert(0, name)
     for child in typed[:1]:
-        said.insert(0, str(child.tag).rpartition("}")[2])
+        name = str(child.tag).rpartition("}")[2]
+        said.insert(0, name)
         said += [" ".join((text.text or "").split()) for text in child.iterfind("{*}Description")]
     words = ": ".join(dict.fromkeys(word for word in said if word))
-    kind = CollectError if typed else NotSpoken
-    return kind(f"the member answered with a fault: {words[:_LONGEST]}", code="fault")
+    kind = MemberFault if typed else StrangeFault
+    return kind(f"the member answered with a fault: {words[:_LONGEST]}", name=name)

@@ -123,6 +123,7 @@ async def _again(subscription: Subscription, context: Context) -> dict[str, str]
 
 async def _subscribed(subscription: Subscription, context: Context) -> dict[str, str]:
     consumer = await context.consumers.open()
+    mark = context.consumers.mark(consumer)
     try:
         first: CollectError | None = None
         for name in subscription.dialects:
@@ -139,14 +140,14 @@ async def _subscribed(subscription: Subscription, context: Context) -> dict[str,
             return {
                 "manager": granted.manager.decode(),
                 "dialect": dialect.name,
-                "consumer": consumer,
+                "consumer": mark,
                 "producer": granted.address,
                 "tells": "changes" if granted.tells_changes else "values",
                 **times(lifetime, context.now),
             }
         raise first or CollectError("no dialect to speak", code="internal")
     except BaseException:
-        await context.consumers.close(consumer)
+        await context.consumers.close(mark)
         raise
 
 

@@ -22,8 +22,13 @@ from lxml import etree
 from tests.onvif_schemas import CONCRETE_SET, NT, SOAP12, TDS, TNS1, TT, answer_of, events_schema
 
 
-class NotAuthorized(Exception):
-    """Raised for a request whose token is missing or wrong."""
+class Refused(Exception):
+    """Raised for a request that is answered with a fault: its subcode, and the reason."""
+
+    def __init__(self, subcode: str, reason: str) -> None:
+        super().__init__(reason)
+        self.subcode = subcode
+        self.reason = reason
 
 
 @dataclass
@@ -31,7 +36,7 @@ class Device:
     """A device: what it was asked, who subscribed, what it has to tell.
 
     `skew` is how many seconds its clock is ahead, `login` what its requests must bear, `lifetime`
-    the longest that it grants.
+    the longest that it grants, `fails` the subcode of a fault that PullMessages is answered with.
     """
 
     url: str = ""
@@ -40,6 +45,7 @@ class Device:
     lifetime: float = 60.0
     renews: bool = True
     slots: int = 4
+    fails: str = ""
     calls: list[str] = field(default_factory=list)
     invalid: list[str] = field(default_factory=list)
     filters: list[str] = field(default_factory=list)
@@ -111,13 +117,15 @@ class Device:
             if name != "GetSystemDateAndTime":
                 self._check(root)
             if path.startswith("/onvif/device_service") != (etree.QName(request).namespace == TDS):
-                return self._fault("ActionNotSupported", f"{name} is not here")
+                raise Refused("ActionNotSupported", f"{name} is not here")
             done = getattr(self, f"_do_{name}", None)
             if done is None or (name == "Renew" and not self.renews):
-                return self._fault("ActionNotSupported", f"no {name}")
+                raise Refused("ActionNotSupported", f"no {name}")
+            if self.fails and name == "PullMessages":
+                raise Refused(self.fails, "not now")
             return 200, etree.tostring(done(request, path.rpartition("/")[2]))
-        except NotAuthorized:
-            return self._fault("NotAuthorized", "Sender not Authorized")
+        except Refused as refused:
+            return self._fault(refused.subcode, refused.reason)
         except KeyError:
             detail = '<r:ResourceUnknownFault xmlns:r="http://docs.oasis-open.org/wsrf/r-2"/>'
             return self._fault("InvalidArgVal", "no such subscription", detail)
@@ -137,7 +145,7 @@ class Device:
             return
         token = root.find("{*}Header/{*}Security/{*}UsernameToken")
         if token is None:
-            raise NotAuthorized
+            raise Refused("NotAuthorized", "Sender not Authorized")
         user, password, nonce, created = (
             token.findtext(f"{{*}}{name}") or ""
             for name in ("Username", "Password", "Nonce", "Created")
@@ -148,7 +156,7 @@ class Device:
         is_new = abs(age) < timedelta(seconds=5) and nonce not in self._nonces
         self._nonces.add(nonce)
         if (user, password) != (self.login[0], wanted) or not is_new:
-            raise NotAuthorized
+            raise Refused("NotAuthorized", "Sender not Authorized")
 
     def _do_GetSystemDateAndTime(self, request: Any, key: str) -> etree._Element:
         now = self.now()

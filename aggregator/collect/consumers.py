@@ -11,6 +11,7 @@ from aggregator.errors import CollectError, NotifyRefused
 from aggregator.store.consumers import (
     CONSUMER_PATH,
     close_consumer,
+    mark_of,
     new_token,
     open_consumer,
     put_fetched,
@@ -42,17 +43,18 @@ class StoreConsumers:
         self.tokens.append(token)
         return f"{self.public_url}{CONSUMER_PATH}{token}"
 
-    async def close(self, address: str) -> None:
-        """Take nothing more there. Safe twice."""
-        token = address.rpartition("/")[2]
-        await self.write(partial(close_consumer, token=token))
-        if token in self.tokens:
-            self.tokens.remove(token)
+    def mark(self, address: str) -> str:
+        """What to remember of an address that was opened here."""
+        return mark_of(address.rpartition("/")[2])
 
-    async def put(self, address: str, messages: Sequence[bytes]) -> int:
-        """Store messages as if they had come there; how many wait now."""
-        token = address.rpartition("/")[2]
+    async def close(self, mark: str) -> None:
+        """Take nothing more at an address. Safe twice."""
+        await self.write(partial(close_consumer, mark=mark))
+        self.tokens[:] = [token for token in self.tokens if mark_of(token) != mark]
+
+    async def put(self, mark: str, messages: Sequence[bytes]) -> int:
+        """Store messages as if they had come to an address; how many wait now."""
         try:
-            return int(await self.write(partial(put_fetched, token=token, messages=messages)))
+            return int(await self.write(partial(put_fetched, mark=mark, messages=messages)))
         except NotifyRefused as error:
             raise CollectError("the address for notifications is closed", code="gone") from error

@@ -17,7 +17,7 @@ def logins_of(name: str) -> Callable[[str], Login | None]:
     A machine of the file is a host, which is that of the scheme's own port alone, or ``host:port``:
     who listens at another port of a host is somebody else. Raises ValueError.
     """
-    known = read_logins(name) if name else {}
+    known = {host.lower(): login for host, login in read_logins(name).items()} if name else {}
 
     def login(url: str) -> Login | None:
         if not known:

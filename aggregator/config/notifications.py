@@ -68,6 +68,9 @@ class NotificationSettings:
         "Messages that wait in one pull point; others are kept as those for a subscriber who "
         "stays away, for as long.",
     )
+    max_pulled_size: int = setting(
+        2**22, size(1024, 2**34), "Bytes of them, where there is more than one."
+    )
     max_pull_wait: float = setting(
         60.0,
         duration(0.1, 600),

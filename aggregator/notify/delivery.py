@@ -18,7 +18,8 @@ from aggregator.notify.filters import Filters
 from aggregator.notify.group_feeds import GroupFeeds, NotifiedGroup
 from aggregator.store.groups import GroupState, group_states
 from aggregator.store.outbox import prune_notices
-from aggregator.store.pull_points import end_forsaken, prune_pulled
+from aggregator.store.pull_points import end_forsaken, last_until
+from aggregator.store.pulled import prune_pulled
 from aggregator.store.subscriptions import (
     end_subscription,
     end_subscriptions,
@@ -34,6 +35,8 @@ T = TypeVar("T")
 #: Seconds between two looks at the groups where somebody subscribed, and where nobody has; between
 #: two notes of the progress, two times of tidying up; and until the store is asked again.
 _LOOK, _QUIET, _NOTE, _TIDY, _PAUSE = 0.05, 0.3, 0.25, 2.0, 1.0
+#: Seconds for which one that is fetched from outlives what it was for.
+_LAST_WORDS = 60.0
 #: Subscriptions that end in one transaction.
 _MOST = 500
 
@@ -187,7 +190,13 @@ class Delivery:
                         feed.moved = True
                     raise
             for feed in [feed for feed in group.all() if feed.ended]:
-                await self._write(partial(end_subscription, found=feed.subscriber.stored))
+                stored = feed.subscriber.stored
+                if stored.pull_point and stored.entry_id:
+                    # There is time to come for what it was told last.
+                    feed.ended = False
+                    await self._write(partial(last_until, found=stored, seconds=_LAST_WORDS))
+                else:
+                    await self._write(partial(end_subscription, found=stored))
 
     async def _tidy(self) -> None:
         """End subscriptions whose time is over, and drop what need not be kept any more."""

@@ -93,8 +93,10 @@ class Feed:
 
     @property
     def is_over(self) -> bool:
-        """Whether its time has come."""
-        return self.termination is not None and self.termination <= self._clock()
+        """Whether its time has come; that of one that is fetched from the store alone knows."""
+        if self.subscriber.stored.pull_point or self.termination is None:
+            return False
+        return self.termination <= self._clock()
 
     async def take(self) -> Sequence[Item]:
         """What is to be sent next; it stays in the queue until it is `sent`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,7 +29,7 @@ from aggregator.notify.page import Page
 from aggregator.notify.subscription import Subscriber, Switches, termination_notice
 from aggregator.store.accumulators import Accumulator, read_accumulator
 from aggregator.store.outbox import Told, notices_after
-from aggregator.store.pull_points import put_notices
+from aggregator.store.pulled import Room, put_notices, put_pulled
 from aggregator.store.subscriptions import Subscription
 from aggregator.store.write import Write
 from aggregator.view.fragments import GroupFacts
@@ -77,6 +78,7 @@ class GroupFeeds:
         self.is_tidy = False
         self._group = group
         self._settings = settings
+        self._room = Room(settings.max_pulled, settings.max_pulled_size)
         self._manager = manager
         self._http = http
         self._ask = ask
@@ -140,7 +142,7 @@ class GroupFeeds:
                 feed.subscriber, self._clock(), "the consumer stayed away for too long"
             )
             # Nobody waits for whether they are heard.
-            words = asyncio.create_task(self._send(feed, [Item(floor, notice)]))
+            words = asyncio.create_task(self._last_word(feed, Item(floor, notice)))
             self._last_words.add(words)
             words.add_done_callback(self._last_words.discard)
             words.add_done_callback(_look_at)
@@ -184,6 +186,17 @@ class GroupFeeds:
             raise
         metrics.SENT.labels("success").inc(len(notices))
 
+    async def _last_word(self, feed: Feed, item: Item) -> None:
+        """Tell that a subscription has ended, which is not in the store any more."""
+        stored, consumer = feed.subscriber.stored, feed.subscriber.consumer
+        if not stored.pull_point:
+            return await self._send(feed, [item])
+        message = consumer.notification(item.notice)
+        put = partial(put_pulled, number=stored.pull_point, messages=[message], room=self._room)
+        with suppress(InboxFull, ResourceUnknown, StoreUnavailable):
+            await self._write(put)
+        return None
+
     async def _put(self, feed: Feed, items: Sequence[Item]) -> Any:
         """Into the pull point, where the consumer comes for it."""
         stored, consumer = feed.subscriber.stored, feed.subscriber.consumer
@@ -193,7 +206,7 @@ class GroupFeeds:
             messages=messages,
             subscription=stored.id,
             pull_point=stored.pull_point,
-            most=self._settings.max_pulled,
+            room=self._room,
         )
         while True:
             try:

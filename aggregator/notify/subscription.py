@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -36,6 +36,12 @@ class Switches:
 
     renewals: bool = True
     contents: bool = False
+
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of changes that are told."""
+        told: tuple[str, ...] = ("added", "removed")
+        told += ("renewed",) if self.renewals else ()
+        return told + (("content", "health") if self.contents else ())
 
 
 def dump_request(request: Subscribe) -> str:
@@ -123,9 +129,9 @@ class Subscriber:
         return found
 
     def _of_group(self, told: Told, switches: Switches) -> Iterator[tuple[Topic, Make]]:
-        contents = switches.contents or self._wants_changes
-        silent = {"renewed": not switches.renewals, "content": not contents, "health": not contents}
-        if not silent.get(told.kind, False):
+        if self._wants_changes:
+            switches = replace(switches, contents=True)
+        if told.kind in switches.kinds():
             yield ENTRY, self._entry
         if told.kind == "added":
             yield REGISTRATION_COUNT, self._count

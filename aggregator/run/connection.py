@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import logging
+import select
 import socket
 import ssl
 import struct
@@ -125,16 +126,13 @@ class Connection:
         return False
 
     def has_left(self) -> bool:
-        """Whether the client has closed the connection since its request was read."""
-        if self.said_all:
-            # It closed its own side before, and may wait for the reply on the other.
-            return False
+        """Whether the client has closed the connection, or its own side of it."""
         try:
-            # Beneath TLS, where the end shows as well.
-            return not socket.socket.recv(self.sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except _TRY_AGAIN:
-            return False
-        except OSError:
+            looking = select.poll()
+            # Seen whatever lies before the end unread, and beneath TLS.
+            looking.register(self.sock, select.POLLRDHUP)
+            return bool(looking.poll(0))
+        except (OSError, ValueError):
             return True
 
     def tell_to_go_on(self) -> None:

@@ -92,7 +92,8 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
         ),
         Counts(store),
         public_url,
-        PullWaits(store),
+        # The other connections are for those who are answered at once.
+        PullWaits(store, most=max(1, settings.server.connections // 2)),
     )
 
 

@@ -22,6 +22,7 @@ from aggregator.contract import SourceType
 from aggregator.errors import AggregatorException, CollectError, StoreUnavailable
 from aggregator.model import Registration
 from aggregator.store.collection import Assignment
+from aggregator.store.consumers import mark_of
 from aggregator.store.engine import Store
 from aggregator.store.write import Write
 
@@ -82,7 +83,7 @@ class _Establishment:
     async def _close_all(self) -> None:
         try:
             for token in list(self.tokens):
-                await self._context.consumers.close(token)
+                await self._context.consumers.close(mark_of(token))
         except StoreUnavailable as error:
             log.info("addresses for notifications close by themselves later: %s", error)
 

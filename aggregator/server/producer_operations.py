@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from aggregator.errors import (
@@ -16,7 +18,7 @@ from aggregator.errors import (
 )
 from aggregator.notify.consumer import check_consumer
 from aggregator.notify.granting import granted_until
-from aggregator.notify.subscription import dump_request, entry_message
+from aggregator.notify.subscription import Switches, dump_request, entry_message
 from aggregator.server import properties as found_properties
 from aggregator.server.entry_operations import scene_of_entry
 from aggregator.server.group_operations import scene_of_group
@@ -31,7 +33,7 @@ from aggregator.store.write import Write
 from aggregator.store.writing import Writing
 from aggregator.view.topics import ENTRY, ENTRY_TOPICS, GROUP_TOPICS
 from aggregator.view.views import group_facts
-from aggregator.wire.epr import EndpointReference
+from aggregator.wire.epr import EndpointReference, write_epr
 from aggregator.wire.notify import write_value_change
 from aggregator.wire.subscribing import CHANGED_ENTRIES, Subscribe, read_subscribe
 from aggregator.wire.subscription_replies import subscribe_response
@@ -52,6 +54,14 @@ def subscribe(site: Site, request: Request) -> Writing[Reply]:
             "the ConsumerReference is a pull point, which gives messages of the final standard "
             "alone; subscribe in its dialect"
         )
+
+    if token is not None:
+        # It is a secret, which nobody needs to read here again.
+        base = EndpointReference(f"{site.public_url}{PULL_POINT_PATH}".rstrip("/"))
+        written = write_epr(
+            base, name="ConsumerReference", namespace=request.dialect.nt, dialect=request.dialect
+        )
+        asked = replace(asked, consumer=base, consumer_xml=written)
 
     def unit(write: Write) -> str:
         pull_point = 0 if token is None else _own_pull_point(write, token)
@@ -175,7 +185,12 @@ def get_current_message(site: Site, request: Request) -> Reply:
 
 def _last_entry(site: Site, request: Request, scene: Scene) -> bytes:
     group = scene.group
-    told = site.registry.store.query(lambda c: last_notice(c, group.id, group=group.name))
+    kinds = Switches(
+        renewals=group.settings.notify_on_lifetime_extension,
+        contents=group.settings.notify_on_content_change,
+    ).kinds()
+    ask = partial(last_notice, group_id=group.id, group=group.name, kinds=kinds)
+    told = site.registry.store.query(ask)
     if told is None:
         raise NoCurrentMessage(
             f"nothing was published about the entries of {group.name} of late; read the property "

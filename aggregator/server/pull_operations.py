@@ -23,14 +23,13 @@ from aggregator.store.pull_points import (
     keep_turn,
     make_pull_point,
     pull_point_of,
-    put_pulled,
-    take_pulled,
     take_turn,
 )
+from aggregator.store.pulled import Room, put_pulled, take_pulled
 from aggregator.store.subscriptions import (
     Subscription,
+    extend_subscription,
     find_subscription,
-    renew_subscription,
 )
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
@@ -120,7 +119,8 @@ def notify(site: Site, request: Request) -> Writing[Reply]:
 
     def unit(write: Write) -> None:
         found = find_pull_point(write.connection, request.target.key)
-        put_pulled(write, found.id, messages, most=settings.max_pulled)
+        room = Room(settings.max_pulled, settings.max_pulled_size)
+        put_pulled(write, found.id, messages, room=room)
 
     yield unit
     return reply()
@@ -186,17 +186,21 @@ def pull_messages(site: Site, request: Request) -> Writing[Reply]:
         turn = found.turn
         if found.messages or turn is None or time.monotonic() >= end or request.is_gone():
             break
-        wait = site.pulls.wait(found.pull_point, end)
+        wait = site.pulls.wait(found.pull_point, turn, end)
         if wait is None:
             break
-        yield wait
+        try:
+            yield wait
+        except TimeoutError:
+            # Nobody looked in time, as where the store hangs.
+            break
     metrics.PULLED.inc(len(found.messages))
     return reply(pull_response(found.messages, now=found.now, termination=found.termination))
 
 
 def _look(request: Request, write: Write, *, most: int, wait: float, turn: int | None) -> _Pulled:
     subscription = find_subscription(write.connection, key_of(request), write.now)
-    point = pull_point_of(write.connection, subscription.pull_point)
+    point = pull_point_of(write.connection, subscription)
     termination = subscription.termination
     if turn is None:
         turn = take_turn(write, point)
@@ -214,7 +218,7 @@ def _kept_alive(write: Write, found: Subscription, lifetime: int, *, wait: int) 
     if found.termination is None or found.termination - write.now > wait + lifetime * 3 // 4:
         return found.termination
     termination = write.now + wait + lifetime
-    renew_subscription(write, found, termination)
+    extend_subscription(write, found, termination)
     return termination
 
 

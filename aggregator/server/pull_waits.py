@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future
 
 from aggregator.errors import StoreUnavailable
 from aggregator.store.engine import Store
-from aggregator.store.pull_points import with_messages
+from aggregator.store.pulled import look_into
 from aggregator.store.writing import Awaited
 from aggregator.waiting import ENDING
 
@@ -17,29 +18,34 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two looks; and until the store is asked again that was away.
 _LOOK, _PAUSE = 0.05, 1.0
-#: Who waits in one web worker; more are answered at once.
-_MOST = 2000
 #: Seconds beyond its own time after which a wait is taken for lost.
 _MARGIN = 5.0
 
 
 class PullWaits:
-    """Who waits for a first message, by pull point; its thread runs while somebody does."""
+    """Who waits for a first message, by pull point; its thread runs while somebody does.
 
-    def __init__(self, store: Store) -> None:
+    At most `most` may wait: the others are answered at once.
+    """
+
+    def __init__(self, store: Store, *, most: int) -> None:
         self._store = store
+        self._most = most
         self._lock = threading.Lock()
-        self._waiting: dict[Future[None], tuple[int, float]] = {}
+        self._waiting: dict[int, tuple[Future[None], int, float]] = {}
         self._runs = False
 
-    def wait(self, pull_point: int, until: float) -> Awaited | None:
-        """What is done once there is a message, or at the monotonic instant `until`; None where
-        nobody may wait now."""
+    def wait(self, pull_point: int, turn: int, until: float) -> Awaited | None:
+        """What is done once there is a message, or at the monotonic instant `until`, or when
+        somebody else asks: after the `turn` of who waits. None where nobody may wait now."""
         with self._lock:
-            if ENDING.is_set() or len(self._waiting) >= _MOST:
+            before = self._waiting.pop(pull_point, None)
+            if before is not None:
+                before[0].set_result(None)
+            if ENDING.is_set() or len(self._waiting) >= self._most:
                 return None
             future: Future[None] = Future()
-            self._waiting[future] = pull_point, until
+            self._waiting[pull_point] = future, turn, until
             if not self._runs:
                 self._runs = True
                 threading.Thread(target=self._run, name="pull waits", daemon=True).start()
@@ -51,10 +57,11 @@ class PullWaits:
                 self._look()
             except StoreUnavailable as error:
                 log.info("who waits for messages waits for the store too: %s", error)
-                self._tell(set())
+                self._tell(None)
                 time.sleep(_PAUSE)
             except Exception:
                 log.exception("bug in waiting for messages")
+                self._tell(None)
                 time.sleep(_PAUSE)
             time.sleep(_LOOK)
 
@@ -65,19 +72,27 @@ class PullWaits:
 
     def _look(self) -> None:
         with self._lock:
-            numbers = {number for number, _ in self._waiting.values()}
-        self._tell(self._store.query(lambda connection: with_messages(connection, numbers)))
+            numbers = list(self._waiting)
+        self._tell(self._store.query(lambda connection: look_into(connection, numbers)))
 
-    def _tell(self, some: set[int]) -> None:
-        """Let go of those for whom there is a message, and of whom the time is up."""
+    def _tell(self, found: Mapping[int, tuple[int, bool]] | None) -> None:
+        """Let go of those for whom there is something to see, as far as was looked, and of whom
+        the time is up."""
         now = time.monotonic()
         with self._lock:
             done = [
-                future
-                for future, (number, until) in self._waiting.items()
-                if number in some or until <= now or ENDING.is_set()
+                number
+                for number, (_, turn, until) in self._waiting.items()
+                if until <= now or ENDING.is_set() or _is_to_see(found, number, turn)
             ]
-            for future in done:
-                del self._waiting[future]
-        for future in done:
+            futures = [self._waiting.pop(number)[0] for number in done]
+        for future in futures:
             future.set_result(None)
+
+
+def _is_to_see(found: Mapping[int, tuple[int, bool]] | None, number: int, turn: int) -> bool:
+    """Whether there is a message, or a later turn, or no such pull point any more."""
+    if found is None:
+        return False
+    last, has_some = found.get(number, (turn + 1, False))
+    return has_some or last > turn

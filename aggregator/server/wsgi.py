@@ -146,7 +146,8 @@ class WsgiService:
         # What is no path of ours is told once the dialect of the request is known.
         target = parse_target(environ["PATH_INFO"], self._site.registry.groups)
         heard.notified = target is not None and target.kind == "consumer"
-        limits = self._notified if heard.notified else self._limits
+        takes_messages = target is not None and target.kind in ("consumer", "pullpoint")
+        limits = self._notified if takes_messages else self._limits
         body = read_body(environ, limit=limits.size)
         heard.root = parse(body, limits=limits, charset=charset_of(environ))
         envelope = heard.envelope = read_envelope(heard.root)

@@ -139,21 +139,27 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def mark_of(token: str) -> str:
+    """What the store knows of a token: enough to close the address, too little to send to it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 def open_consumer(write: Write, token: str, *, group_id: int, entry_id: int | None) -> None:
     """Have notifications taken at the address with this token from now on."""
-    write.run(OPEN, of=_hash(token), group=group_id, entry=entry_id, now=write.now)
+    write.run(OPEN, of=mark_of(token), group=group_id, entry=entry_id, now=write.now)
 
 
 def attach_consumers(write: Write, tokens: Collection[str], *, entry_id: int) -> None:
     """Let addresses that were opened during an Add belong to the entry that it made."""
     for token in tokens:
-        write.run(ATTACH, of=_hash(token), entry=entry_id)
+        write.run(ATTACH, of=mark_of(token), entry=entry_id)
 
 
-def close_consumer(write: Write, token: str) -> None:
-    """Take nothing more at an address; what waits there is dealt with still. Safe twice."""
-    if not write.run(CLOSE, of=_hash(token)):
-        write.run(SHUT, of=_hash(token))
+def close_consumer(write: Write, mark: str) -> None:
+    """Take nothing more at the address whose token has a mark; what waits there is dealt with
+    still. Safe twice."""
+    if not write.run(CLOSE, of=mark):
+        write.run(SHUT, of=mark)
 
 
 def close_orphans(write: Write) -> None:
@@ -176,13 +182,14 @@ def put_messages(
     refuse. Raises NotifyRefused where nobody waits for them, InboxFull where too many wait.
     """
     # Found by the hash of the token, whose comparison tells nothing about the token.
-    row = FIND.row(write.connection, of=_hash(token), now=write.now)
+    row = FIND.row(write.connection, of=mark_of(token), now=write.now)
     if row is None:
         raise NotifyRefused("no subscription of ours is at this address", reason="unknown")
     consumer, address, memory, waiting = row
     if address is not None:
         check(str(address), json.loads(memory))
-    if waiting + len(messages) > most:
+    # An empty one takes any number: who tells many at once would never be heard else.
+    if waiting and waiting + len(messages) > most:
         raise InboxFull(
             f"{waiting} notifications wait for this subscription's collector already; "
             f"at most {most} may",
@@ -192,13 +199,14 @@ def put_messages(
         write.run(PUT, consumer=consumer, of=message, now=write.now)
 
 
-def put_fetched(write: Write, token: str, messages: Sequence[bytes]) -> int:
-    """Put messages that the service fetched itself into the inbox; how many wait there now.
+def put_fetched(write: Write, mark: str, messages: Sequence[bytes]) -> int:
+    """Put messages that the service fetched itself into the inbox, as if they had come to the
+    address whose token has a mark; how many wait there now.
 
     None is refused for want of room, since it can't be fetched again. Raises NotifyRefused where
     the address is closed.
     """
-    row = FIND.row(write.connection, of=_hash(token), now=write.now)
+    row = FIND.row(write.connection, of=mark, now=write.now)
     if row is None:
         raise NotifyRefused("no subscription of ours is at this address", reason="unknown")
     consumer, _, _, waiting = row
@@ -230,7 +238,3 @@ def take_messages(write: Write, ids: Sequence[int]) -> None:
     for chunk in chunks(ids):
         write.wrote = True
         write.connection.execute(_TAKE, {"ids": chunk})
-
-
-def _hash(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()

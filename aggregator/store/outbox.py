@@ -74,9 +74,12 @@ AFTER = Statement(
     .where(*_after, notices.c.sequence <= bindparam("last"))
     .order_by(notices.c.sequence)
 )
-LAST = Statement(
+_LAST = (
     select(notices)
-    .where(notices.c.group_id == bindparam("group"))
+    .where(
+        notices.c.group_id == bindparam("group"),
+        notices.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
     .order_by(notices.c.sequence.desc())
     .limit(1)
 )
@@ -181,10 +184,13 @@ def notices_after(
     return [_told(row, group) for row in rows]
 
 
-def last_notice(connection: Connection, group_id: int, *, group: str) -> Told | None:
-    """The last change that there is to tell of, None where there is none."""
-    row = LAST.row(connection, group=group_id)
-    return None if row is None else _told(row, group)
+def last_notice(
+    connection: Connection, group_id: int, *, group: str, kinds: Sequence[str]
+) -> Told | None:
+    """The last change of some kinds that there is to tell of, None where there is none."""
+    values = {"group": group_id, "kinds": list(kinds)}
+    row = connection.execute(_LAST, values).first()
+    return None if row is None else _told(tuple(row), group)
 
 
 def prune_notices(

@@ -245,6 +245,11 @@ def renew_subscription(write: Write, found: Subscription, termination: int | Non
     write.join(found.group_id, 0)
 
 
+def extend_subscription(write: Write, found: Subscription, termination: int | None) -> None:
+    """The same for one that is fetched from, whose end the store alone needs to know."""
+    write.run(RENEW, of=found.id, until=termination)
+
+
 def pause_subscription(write: Write, found: Subscription) -> None:
     """Tell its consumer nothing of what comes until it is resumed."""
     write.join(found.group_id, 0, PAUSE, of=found.id)

@@ -19,7 +19,7 @@ from aggregator.wire.subscribing import Subscribe, write_conditions, write_topic
 from aggregator.wire.times import SECOND, format_datetime, parse_duration
 from aggregator.wire.topics import DIALECTS
 
-_WHOLE = re.compile(r"\+?0*(\d{1,9})", re.ASCII)
+_WHOLE = re.compile(r"\+?(\d{1,100})", re.ASCII)
 _NEVER = "9999-12-31T23:59:59Z"
 
 

@@ -174,6 +174,15 @@ class TestTopics:
         subscribe(group, consumer.url)
         soap.add(group, "http://m/a")
         assert told(ask("sg:Entry").body[0]) == "http://m/a"
+        with notified.producer() as producer:
+            # A change that is told to who asks for it alone is not the topic's current message.
+            subscribe(group, consumer.url, more=CHANGED)
+            soap.add(group, producer.url, notified.subscription_config())
+            producer.notify(producer.change("41"))
+            until(lambda: b">41<" in soap.get_property(group, "sg:Entry").content, what="it")
+            current = ask("sg:Entry")
+        assert told(current.body[0]) == producer.url
+        assert b">41<" not in current.content
 
 
 class TestManager:

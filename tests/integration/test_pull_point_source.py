@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from lxml import etree
 
-from tests import notified, onvif, soap
+from tests import notified, onvif, pulled, soap
+from tests.notified import manage, subscribe
 from tests.onvif import Device
 from tests.onvif_schemas import CONCRETE_SET, TNS1, TT
 from tests.service import MANY_GROUPS, RunningService, running_service, start_service
@@ -138,6 +140,33 @@ class TestDevice:
             until_state(group, Motion__cam1="true")
             assert device.calls.count("CreatePullPointSubscription") == 1
 
+    @pytest.mark.parametrize("fails", ["InvalidArgVal", "NotAuthorized"])
+    def test_one_that_takes_subscriptions_and_knows_none_is_not_stormed(
+        self, group: str, fails: str
+    ) -> None:
+        with onvif.device(fails=fails) as device:
+            with failing(group):
+                soap.add(group, device.events, pull_config())
+                time.sleep(4)
+            assert device.calls.count("CreatePullPointSubscription") == 1
+            # Where it comes to itself, the subscription is there still.
+            device.fails = ""
+            device.tell("Motion", "cam1", "true")
+            until_state(group, Motion__cam1="true")
+
+    def test_one_that_is_busy_keeps_what_waits(self, group: str) -> None:
+        with onvif.device() as device:
+            soap.add(group, device.events, pull_config())
+            device.tell("Motion", "cam1", "true")
+            until_state(group, Motion__cam1="true")
+            device.fails = "ResourceUnavailableFault"
+            device.tell("Motion", "cam1", "false")
+            with failing(group):
+                pass
+            device.fails = ""
+            until_state(group, Motion__cam1="false")
+            assert device.calls.count("CreatePullPointSubscription") == 1
+
     def test_one_without_a_free_slot_refuses_the_add(self, group: str) -> None:
         with onvif.device(slots=0) as device:
             answer = soap.call(group, soap.add_body(device.events, pull_config()))
@@ -182,6 +211,12 @@ def running(camera: Device, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield service
 
 
+def managers_in(service: RunningService) -> set[str]:
+    """The addresses of all subscriptions that the log tells to have been made."""
+    keys = re.findall(r"subscribed .*subscription=(\w+)", service.log.read_text())
+    return {f"{service.url}/wsrf/services/SubscriptionManagerService/{key}" for key in keys}
+
+
 class TestLogin:
     """Devices that want a user name token."""
 
@@ -196,6 +231,21 @@ class TestLogin:
         until_state(group, Motion__cam1="true")
         soap.destroy(entry)
         until(lambda: not camera.subscriptions, what="the end of the subscription")
+
+    def test_a_clock_that_is_set_costs_no_subscription(
+        self, running: RunningService, camera: Device
+    ) -> None:
+        camera.skew = 0
+        group = running.next_group()
+        entry = soap.add(group, camera.device_service, pull_config())
+        camera.skew = 3600
+        made = camera.calls.count("CreatePullPointSubscription")
+        camera.tell("Motion", "cam1", "true")
+        until_state(group, Motion__cam1="true")
+        camera.skew = -3600
+        soap.destroy(entry)
+        until(lambda: not camera.subscriptions, what="the end of the subscription")
+        assert camera.calls.count("CreatePullPointSubscription") == made
 
     def test_nobody_else_is(self, running: RunningService) -> None:
         """Whoever registers a device at another port learns nothing of the password."""
@@ -221,6 +271,31 @@ class TestPullPoint:
         soap.add(group, "http://127.0.0.1:1/below")
         found = until(lambda: data(upper), what="the entry of the lower group")
         assert found[0].findtext("{*}MemberServiceEPR/{*}Address") == "http://127.0.0.1:1/below"
+
+    def test_what_the_producer_ended_is_made_again(
+        self, service: RunningService, group: str
+    ) -> None:
+        """The pull point is there all the while, and says nothing of it."""
+        upper = service.next_group()
+        asked = f"<agg:PullPointFactory>{service.url}/wsrf/services/PullPointService"
+        soap.add(upper, group, pull_config(f"{asked}</agg:PullPointFactory>", topic="sg:Entry"))
+        soap.add(group, "http://127.0.0.1:1/first")
+        found = until(lambda: data(upper), what="the first entry")
+        point = pulled.pull_point(service.url)
+        manager = subscribe(group, point)
+        soap.add(group, "http://127.0.0.1:1/second")
+        path = "{*}MemberServiceEPR/{*}Address"
+        until(lambda: data(upper)[0].findtext(path).endswith("second"), what="the second")
+        # All that is subscribed to the group but ours.
+        [message] = until(lambda: pulled.messages(point), what="a message")
+        assert message.findtext("{*}SubscriptionReference/{*}Address") == manager
+        assert found is not None
+        for one in managers_in(service):
+            if one != manager:
+                manage(one, "Unsubscribe")
+        time.sleep(7)
+        soap.add(group, "http://127.0.0.1:1/third")
+        until(lambda: data(upper)[0].findtext(path).endswith("third"), what="the third")
 
     def test_a_group_is_followed_as_a_device(self, service: RunningService, group: str) -> None:
         upper = service.next_group()

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import socket
 import time
+import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,15 +18,12 @@ from tests import pulled, soap
 from tests.notified import NT, manage, subscribe
 from tests.pulled import call_onvif, pull, subscription
 from tests.service import MANY_GROUPS, RunningService, running_service
-from tests.waiting import until
 
 from .each_database import service
-from .notification_kit import document, group, told
+from .notification_kit import document, group, renewed, told
 
-CONFIG = (
-    "[server]\nworkers = 2\nthreads = 2\n"
-    f"[notifications]\nmax_pull_wait = 20\npull_point_lifetime = 30\n{MANY_GROUPS}"
-)
+CONFIG_OF_WAITS = "[notifications]\nmax_pull_wait = 20\npull_point_lifetime = 30\n"
+CONFIG = f"[server]\nworkers = 2\nthreads = 2\n{CONFIG_OF_WAITS}{MANY_GROUPS}"
 __all__ = ["group", "service"]
 
 PULLER = Path(__file__).parent.parent / "clients" / "onvif" / "puller.py"
@@ -135,10 +133,19 @@ class TestPull:
         with waiting(manager, 15) as old:
             time.sleep(0.5)
             with waiting(manager, 15) as new:
-                time.sleep(0.5)
+                # The other one is let go at once.
+                assert members(answered(old)) == []
                 soap.add(group, "http://127.0.0.1:1/here")
                 assert members(answered(new))[:1] == ["http://127.0.0.1:1/here"]
-                assert members(answered(old)) == []
+
+    def test_who_waits_for_what_ends_is_told(self, group: str) -> None:
+        manager = subscription(group)
+        with waiting(manager, 15) as connection:
+            time.sleep(0.5)
+            began = time.monotonic()
+            assert manage(manager, "Unsubscribe").status == 200
+            assert answered(connection).fault[0] == "ResourceUnknownFault"
+            assert time.monotonic() - began < 5
 
     def test_who_has_left_is_given_nothing(self, group: str) -> None:
         manager = subscription(group)
@@ -222,10 +229,29 @@ class TestLife:
         soap.set_termination_time(entry, at)
         [message] = pulled.pulled(pull(manager, 10))
         assert message.find("{*}NewValues")[0].text[:16] == at[:16]
+        renewed(entry)
         soap.destroy(entry)
-        # Its last words, or that it is over.
-        ended = until(lambda: (a := pull(manager, 1)).status == 500 or pulled.pulled(a))
-        assert ended
+        # There is time to come for its last words.
+        time.sleep(1.5)
+        found: list[str] = []
+        while len(found) < 2:
+            found += [one.tag.rpartition("}")[2] for one in pulled.pulled(pull(manager, 10))]
+        assert found == ["ResourcePropertyValueChangeNotification", "TerminationNotification"]
+
+
+def test_who_waits_leaves_room_for_others(tmp_path: Path) -> None:
+    config = f"[server]\nworkers = 1\nconnections = 40\n{CONFIG_OF_WAITS}"
+    with running_service(tmp_path, config=config) as service, contextlib.ExitStack() as all_of_them:
+        managers = [subscription(service.group) for _ in range(30)]
+        connections = [all_of_them.enter_context(waiting(one, 15)) for one in managers]
+        time.sleep(1)
+        for _ in range(5):
+            with urllib.request.urlopen(f"{service.url}/healthz", timeout=5) as answer:
+                assert answer.status == 200
+        # Those beyond half of the connections were answered at once.
+        began = time.monotonic()
+        assert sum(members(answered(one)) == [] for one in connections[20:]) == 10
+        assert time.monotonic() - began < 5
 
 
 def test_a_service_that_ends_lets_go_of_who_waits(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from aggregator.store.consumers import (
     close_consumer,
     close_orphans,
     load_messages,
+    mark_of,
     open_consumer,
     put_fetched,
     put_messages,
@@ -87,7 +88,7 @@ def test_what_came_before_an_address_was_closed_is_heard(store: Store) -> None:
     subscribed(store, entry, "token")
     put(store, "token", b"came before")
     for _ in range(2):
-        store.writer.run(partial(close_consumer, token="token"))
+        store.writer.run(partial(close_consumer, mark=mark_of("token")))
         store.writer.run(close_orphans)
     with pytest.raises(NotifyRefused, match="no subscription"):
         put(store, "token", b"came after")
@@ -122,9 +123,9 @@ def test_what_was_fetched_is_taken_however_much_waits(store: Store) -> None:
     entry = added(store).id
     subscribed(store, entry, "token")
     put(store, "token", b"0")
-    fetched = partial(put_fetched, token="token", messages=[b"1", b"2"])
+    fetched = partial(put_fetched, mark=mark_of("token"), messages=[b"1", b"2"])
     assert store.writer.run(fetched) == 3
     assert texts(store, waiting(store)) == [b"0", b"1", b"2"]
-    store.writer.run(partial(close_consumer, token="token"))
+    store.writer.run(partial(close_consumer, mark=mark_of("token")))
     with pytest.raises(NotifyRefused):
         store.writer.run(fetched)

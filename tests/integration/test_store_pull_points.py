@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -18,12 +19,16 @@ from aggregator.store.pull_points import (
     hold_pull_point,
     keep_turn,
     make_pull_point,
+    pull_point_of,
+    take_turn,
+)
+from aggregator.store.pulled import (
+    Room,
+    look_into,
     prune_pulled,
     put_notices,
     put_pulled,
     take_pulled,
-    take_turn,
-    with_messages,
 )
 from aggregator.store.subscriptions import end_subscription, make_subscription, subscriptions_of
 from aggregator.store.write import Write
@@ -38,8 +43,14 @@ def made(store: Store, *, lifetime: int = 60 * SECOND) -> tuple[int, str]:
     return store.writer.run(partial(make_pull_point, lifetime=lifetime))
 
 
-def put(store: Store, number: int, *messages: bytes, most: int = 1000) -> None:
-    store.writer.run(partial(put_pulled, number=number, messages=messages, most=most))
+def put(store: Store, number: int, *messages: bytes, most: int = 1000, size: int = 2**24) -> None:
+    room = Room(most, size)
+    store.writer.run(partial(put_pulled, number=number, messages=messages, room=room))
+
+
+def waits(store: Store, *numbers: int) -> set[int]:
+    found = store.query(partial(look_into, numbers=numbers))
+    return {number for number, (_, has_some) in found.items() if has_some}
 
 
 def take(store: Store, number: int, most: int = 1000) -> list[bytes]:
@@ -72,7 +83,7 @@ def test_messages_come_out_in_order_as_they_were_put(store: Store) -> None:
     put(store, number, b"1", b"2")
     put(store, other, b"other")
     put(store, number, b"3")
-    assert store.query(partial(with_messages, numbers=[number, other, 99])) == {number, other}
+    assert waits(store, number, other, 99) == {number, other}
     assert take(store, number, 2) == [b"1", b"2"]
     assert take(store, number) == [b"3"]
     assert take(store, number) == []
@@ -94,6 +105,12 @@ def test_no_more_than_may_wait_is_taken(store: Store) -> None:
         put(store, number, b"3", most=2)
     assert take(store, number) == [b"1", b"2"]
     put(store, number, b"3", most=2)
+    with pytest.raises(InboxFull):
+        put(store, number, b"x" * 10, size=10)
+    assert take(store, number) == [b"3"]
+    # An empty one takes any, which could never be told else.
+    put(store, number, *[b"x" * 10] * 5, most=2, size=10)
+    assert len(take(store, number)) == 5
     with pytest.raises(ResourceUnknown):
         put(store, 99, b"3", most=2)
 
@@ -103,7 +120,7 @@ def test_what_a_subscription_tells_is_put_once(store: Store) -> None:
     number, _ = made(store)
     store.writer.run(partial(subscribe, pull_point=number))
     (found,) = store.query(partial(subscriptions_of, group_id=1))
-    tell = partial(put_notices, subscription=found.id, pull_point=number, most=1000)
+    tell = partial(put_notices, subscription=found.id, pull_point=number, room=Room(1000, 2**20))
     store.writer.run(partial(tell, messages=[(1, b"1"), (1, b"1 too"), (2, b"2")]))
     store.writer.run(partial(tell, messages=[(2, b"2"), (3, b"3")]))
     assert take(store, number) == [b"1", b"1 too", b"2", b"3"]
@@ -126,7 +143,7 @@ def test_where_it_is_full_nothing_of_a_change_is_put(store: Store) -> None:
                 messages=[(1, b"1"), (2, b"2")],
                 subscription=found.id,
                 pull_point=number,
-                most=2,
+                room=Room(2, 2**20),
             )
         )
     assert take(store, number) == [b"0"]
@@ -147,7 +164,7 @@ def test_its_end_is_that_of_its_subscriptions(store: Store) -> None:
         store.query(partial(find_pull_point, token=token))
     with pytest.raises(ResourceUnknown):
         store.writer.run(partial(hold_pull_point, number=number))
-    assert store.query(partial(with_messages, numbers=[number])) == set()
+    assert waits(store, number) == set()
 
 
 def test_that_of_a_subscription_has_no_address_and_ends_with_it(store: Store) -> None:
@@ -157,10 +174,47 @@ def test_that_of_a_subscription_has_no_address_and_ends_with_it(store: Store) ->
     store.writer.run(partial(belongs_to, pull_point=number, subscription=found.id))
     with pytest.raises(ResourceUnknown):
         store.query(partial(find_pull_point, token=token))
+    assert store.query(partial(pull_point_of, found=found)).id == number
     put(store, number, b"1")
     store.writer.run(partial(end_subscription, found=found))
     with pytest.raises(ResourceUnknown):
         put(store, number, b"2")
+
+
+def test_that_of_a_consumer_is_no_subscribers(store: Store) -> None:
+    """It may be shared: a subscription's manager is told to whoever is notified."""
+    number, _ = made(store)
+    store.writer.run(partial(subscribe, pull_point=number))
+    (found,) = store.query(partial(subscriptions_of, group_id=1))
+    with pytest.raises(ResourceUnknown):
+        store.query(partial(pull_point_of, found=found))
+
+
+def test_what_is_put_in_a_transaction_that_ends_later_is_not_taken_away_unread(
+    store: Store, database_url: str, tmp_path: Any
+) -> None:
+    if store.is_sqlite:
+        pytest.skip("one writes at a time")
+    number, _ = made(store)
+    other = opened(database_url, tmp_path)
+    is_put, may_end = threading.Event(), threading.Event()
+
+    def slow(write: Write) -> None:
+        put_pulled(write, number, [b"first"], room=Room(10, 2**20))
+        is_put.set()
+        assert may_end.wait(10)
+
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            putting = pool.submit(other.writer.run, slow)
+            assert is_put.wait(10)
+            put(store, number, b"second")
+            seen = take(store, number)
+            may_end.set()
+            putting.result()
+        assert seen + take(store, number) == [b"second", b"first"]
+    finally:
+        other.close()
 
 
 def test_one_that_nobody_asks_ends(store: Store, clock: stores.ManualClock) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from aggregator.sources._device import device_state
+from aggregator.sources._onvif import messages_of
 
-from aggregator.wire.parse import parse
+from aggregator.errors import CollectError
+from aggregator.wire.parse import NO_LIMITS, parse
 from tests.onvif_schemas import NT, TNS1, TT
 
 
@@ -69,3 +72,12 @@ def test_references_are_left_out() -> None:
     more = "<n:SubscriptionReference>secret</n:SubscriptionReference>"
     [kept] = after(message(more=more))
     assert b"secret" not in kept
+
+
+def test_messages_that_unfold_to_much_are_refused() -> None:
+    """Each stands alone with all namespaces in its scope, of which there may be many."""
+    declared = "".join(f' xmlns:p{n}="urn:{"x" * 1000}{n}"' for n in range(200))
+    one = f'<n:NotificationMessage xmlns:n="{NT}"/>'
+    with pytest.raises(CollectError, match="the member's answer") as refused:
+        messages_of(parse(f"<r{declared}>{one * 1000}</r>".encode(), limits=NO_LIMITS))
+    assert refused.value.code == "too-large"
