@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from aggregator.bus.assembly import bus_of, prune
+from aggregator.bus.bus import Bus
 from aggregator.collect import metrics
 from aggregator.collect.assignments import Assignments
 from aggregator.collect.collecting import Collecting
 from aggregator.collect.collector import Collector
 from aggregator.collect.consumers import StoreConsumers
 from aggregator.collect.context import Offered
-from aggregator.collect.delivering import Delivering
+from aggregator.collect.delivering import Delivering, deliverings
 from aggregator.collect.dispatch import Result
 from aggregator.collect.farewell import Farewell
 from aggregator.collect.following import Following
@@ -25,7 +27,6 @@ from aggregator.collect.releasing import Releasing
 from aggregator.config import Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.contract import Http, RunProbe
-from aggregator.errors import ConfigError
 from aggregator.notify.conditions import Conditions
 from aggregator.notify.delivery import Delivery
 from aggregator.notify.group_feeds import NotifiedGroup
@@ -56,6 +57,7 @@ class Parts:
     receiving: Receiving
     releasing: Releasing
     delivery: Delivery
+    bus: Bus | None
 
 
 def assemble(
@@ -71,11 +73,11 @@ def assemble(
 ) -> Parts:
     """Put the parts together; raises ConfigError for a sink that is not installed.
 
-    `http` is the way to members, `delivering` that to subscribers' consumers. `holder` is the name
-    under which the lease is held, `process` that of this process.
+    `http` is the way to members, `delivering` that to consumers. `holder` is the name under which
+    the lease is held, `process` that of this process.
     """
     recording = _recording(settings, store, holder)
-    sinks = _sinks(settings, plugins, store)
+    sinks = deliverings(settings, plugins, store)
     metrics.announce({source.name for source in plugins.sources.values()})
     recorders = _recorders(recording, sinks)
     lease = _lease(settings.collect, recording)
@@ -92,8 +94,7 @@ def assemble(
         record=lambda result: recorders[result.context.assignment.group].put(result),
     )
     collecting = _collecting(shared)
-    collector = _collector(shared, collecting, farewell)
-    lease.on_change = collector.lease_changed
+    collector = _collector(shared, collecting, farewell, lease)
     housekeeping = _housekeeping(settings, recording, lease, process)
     return Parts(
         lease=lease,
@@ -107,6 +108,7 @@ def assemble(
         receiving=_receiving(shared, collecting),
         releasing=_releasing(shared),
         delivery=_delivery(shared, recorders, delivering),
+        bus=_bus(shared),
     )
 
 
@@ -124,14 +126,18 @@ class _Shared:
     record: Callable[[Result], None]
 
 
-def _collector(shared: _Shared, collecting: Collecting, farewell: Farewell) -> Collector:
-    return Collector(
+def _collector(
+    shared: _Shared, collecting: Collecting, farewell: Farewell, lease: Lease
+) -> Collector:
+    collector = Collector(
         following=shared.following,
         collecting=collecting,
         farewell=farewell,
         groups=shared.settings.groups,
         epochs=shared.epochs,
     )
+    lease.on_change = collector.lease_changed
+    return collector
 
 
 def _collecting(shared: _Shared) -> Collecting:
@@ -211,6 +217,16 @@ def _delivery(
     return delivery
 
 
+def _bus(shared: _Shared) -> Bus | None:
+    return bus_of(
+        shared.settings,
+        ask=shared.following.ask,
+        write=shared.recording.write,
+        epochs=shared.epochs,
+        clock=shared.recording.store.clock,
+    )
+
+
 def _offered(settings: Settings, recording: Recording, http: Http, run_probe: RunProbe) -> Offered:
     url = settings.server.public_url.rstrip("/")
 
@@ -258,6 +274,7 @@ def _housekeeping(
         is_leader=lambda: bool(lease.epochs),
         interval=settings.collect.housekeeping_interval,
         changes_kept=settings.store.changes_kept,
+        prune_events=partial(prune, settings=settings),
     )
 
 
@@ -267,20 +284,6 @@ def _keeping_time(recording: Recording, lease: Lease, housekeeping: Housekeeping
         is_leader=lambda: bool(lease.epochs),
         on_host_set=housekeeping.clock_was_set,
     )
-
-
-def _sinks(settings: Settings, plugins: Plugins, store: Store) -> dict[str, Sequence[Delivering]]:
-    """Each group's ways to its sinks, in their order."""
-    found: dict[str, Sequence[Delivering]] = {}
-    for name, group in settings.groups.items():
-        for sink in group.sinks:
-            if sink not in plugins.sinks:
-                raise ConfigError(
-                    f"{sink!r} is not installed; there are {', '.join(sorted(plugins.sinks))}",
-                    element=f"groups.{name}.sinks",
-                )
-        found[name] = [Delivering(name, plugins.sinks[sink], store) for sink in group.sinks]
-    return found
 
 
 def _share(settings: Settings, probing: set[str], source: str) -> int:

@@ -20,9 +20,10 @@ from sqlalchemy import (
 )
 
 from aggregator.errors import ResourceUnknown
+from aggregator.store.bus_places import note_subscription
 from aggregator.store.shards import slot_of
 from aggregator.store.statement import Statement
-from aggregator.store.subscription_tables import subscription_state, subscriptions
+from aggregator.store.subscription_tables import BUS, subscription_state, subscriptions
 from aggregator.store.tables import entry_state
 from aggregator.store.write import Write
 
@@ -56,6 +57,8 @@ _live = or_(
     subscription_state.c.termination.is_(None),
     subscription_state.c.termination > bindparam("now"),
 )
+# The event bus has its places among them, which are nobody's to see or to end.
+_is_told = subscriptions.c.dialect != BUS
 _by_id = subscription_state.c.subscription_id == bindparam("of")
 
 MAKE = Statement(
@@ -93,11 +96,13 @@ IS_THERE = Statement(
 COUNT = Statement(
     select(func.count())
     .select_from(subscriptions)
-    .where(subscriptions.c.group_id == bindparam("group"))
+    .where(subscriptions.c.group_id == bindparam("group"), _is_told)
 )
-BY_KEY = Statement(_SELECT.where(subscriptions.c.key == bindparam("of_key"), _live))
+BY_KEY = Statement(_SELECT.where(subscriptions.c.key == bindparam("of_key"), _is_told, _live))
 OF_GROUP = Statement(
-    _SELECT.where(subscriptions.c.group_id == bindparam("group")).order_by(subscriptions.c.id)
+    _SELECT.where(subscriptions.c.group_id == bindparam("group"), _is_told).order_by(
+        subscriptions.c.id
+    )
 )
 END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
 RENEW = Statement(update(subscription_state).where(_by_id).values(termination=bindparam("until")))
@@ -218,6 +223,7 @@ def make_subscription(
     write.run(MAKE_STATE, of=number, until=termination)
     # Whoever draws a sequence of the group after this sees that somebody is to be told.
     write.join(group_id, 1, BEGIN, of=number)
+    note_subscription(write, "subscribed", group_id, key, entry[1])
     return key
 
 
@@ -255,6 +261,7 @@ def end_subscription(write: Write, found: Subscription) -> None:
     """End a subscription. Safe twice."""
     if write.run(END, of=found.id):
         write.join(found.group_id, -1)
+        note_subscription(write, "unsubscribed", found.group_id, found.key, found.entry_key)
 
 
 def end_subscriptions(write: Write, *, most: int) -> int:

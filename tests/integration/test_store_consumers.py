@@ -122,9 +122,9 @@ def test_what_was_fetched_is_taken_however_much_waits(store: Store) -> None:
     entry = added(store).id
     subscribed(store, entry, "token")
     put(store, "token", b"0")
-    fetched = partial(put_fetched, token="token", messages=[b"1", b"2"])  # noqa: S106
+    fetched = partial(put_fetched, token="token", messages=[b"1", b"2"])
     assert store.writer.run(fetched) == 3
     assert texts(store, waiting(store)) == [b"0", b"1", b"2"]
-    store.writer.run(partial(close_consumer, token="token"))  # noqa: S106
+    store.writer.run(partial(close_consumer, token="token"))
     with pytest.raises(NotifyRefused):
         store.writer.run(fetched)
