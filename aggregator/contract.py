@@ -9,7 +9,7 @@ traceback, and nobody else suffers from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any, Protocol
@@ -110,6 +110,36 @@ class Consumers(Protocol):
         """
 
 
+class Events(Protocol):
+    """The event bus that the service is configured for: durable queues of what is published there.
+
+    An empty event id or origin is any; an origin may have the wildcards ``*`` (one word) and ``#``
+    (any number of them). Every failure of the broker is a CollectError.
+    """
+
+    async def bind(self, *, event_id: str, origin: str) -> str:
+        """A new queue that takes what is published from now on; its name, which nobody guesses."""
+
+    async def fetch(
+        self,
+        name: str,
+        *,
+        event_id: str,
+        origin: str,
+        put: Callable[[Sequence[bytes]], Awaitable[int]],
+    ) -> bool:
+        """Hand some of what waits to `put` (`Consumers.put` of an address); whether there is more.
+
+        Only what `put` has stored leaves the queue. A queue that is gone is made anew.
+        """
+
+    async def delete(self, name: str) -> None:
+        """Delete a queue with what waits in it. Safe twice."""
+
+    def read(self, message: bytes) -> bytes:
+        """The element that a fetched message becomes; CollectError where it can't be read."""
+
+
 class Context(Protocol):
     """What is offered to a source while it works for one entry."""
 
@@ -132,6 +162,10 @@ class Context(Protocol):
     @property
     def consumers(self) -> Consumers:
         """The way by which notifications come."""
+
+    @property
+    def events(self) -> Events:
+        """The event bus."""
 
     @property
     def content(self) -> tuple[bytes, ...]:

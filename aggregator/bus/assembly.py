@@ -69,6 +69,8 @@ def end(write: Write, settings: Settings) -> None:
 def prune(write: Write, settings: Settings) -> int:
     """Drop events from the store's log that are kept no longer, some at a time; how many."""
     kept = settings.events
-    before = write.now - round(kept.log_age * SECOND)
-    prune_queues(write)
+    age = round(kept.log_age * SECOND)
+    before = write.now - age
+    # What waited in such a queue has left the log by then.
+    prune_queues(write, before=before - age)
     return prune_events(write, before=before, longest=kept.log_length, most=_MOST)

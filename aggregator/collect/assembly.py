@@ -8,6 +8,7 @@ from functools import partial
 
 from aggregator.bus.assembly import bus_of, prune
 from aggregator.bus.bus import Bus
+from aggregator.bus.collecting import BusEvents
 from aggregator.collect import metrics
 from aggregator.collect.assignments import Assignments
 from aggregator.collect.collecting import Collecting
@@ -58,6 +59,7 @@ class Parts:
     releasing: Releasing
     delivery: Delivery
     bus: Bus | None
+    events: BusEvents
 
 
 def assemble(
@@ -78,11 +80,11 @@ def assemble(
     """
     recording = _recording(settings, store, holder)
     sinks = deliverings(settings, plugins, store)
-    metrics.announce({source.name for source in plugins.sources.values()})
     recorders = _recorders(recording, sinks)
     lease = _lease(settings.collect, recording)
     farewell = Farewell(plugins=plugins, sinks=sinks, recording=recording)
-    offered = _offered(settings, recording, http, run_probe)
+    events = BusEvents(settings, store)
+    offered = _offered(settings, recording, http, run_probe, events)
     shared = _Shared(
         settings=settings,
         plugins=plugins,
@@ -94,11 +96,10 @@ def assemble(
         record=lambda result: recorders[result.context.assignment.group].put(result),
     )
     collecting = _collecting(shared)
-    collector = _collector(shared, collecting, farewell, lease)
     housekeeping = _housekeeping(settings, recording, lease, process)
     return Parts(
         lease=lease,
-        collector=collector,
+        collector=_collector(shared, collecting, farewell, lease),
         collecting=collecting,
         recorders=recorders,
         recording=recording,
@@ -109,6 +110,7 @@ def assemble(
         releasing=_releasing(shared),
         delivery=_delivery(shared, recorders, delivering),
         bus=_bus(shared),
+        events=events,
     )
 
 
@@ -142,6 +144,7 @@ def _collector(
 
 def _collecting(shared: _Shared) -> Collecting:
     settings = shared.settings
+    metrics.announce({source.name for source in shared.plugins.sources.values()})
     return Collecting(
         assignments=shared.assignments,
         plugins=shared.plugins,
@@ -227,7 +230,9 @@ def _bus(shared: _Shared) -> Bus | None:
     )
 
 
-def _offered(settings: Settings, recording: Recording, http: Http, run_probe: RunProbe) -> Offered:
+def _offered(
+    settings: Settings, recording: Recording, http: Http, run_probe: RunProbe, events: BusEvents
+) -> Offered:
     url = settings.server.public_url.rstrip("/")
 
     def consumers(assignment: Assignment) -> StoreConsumers:
@@ -239,6 +244,7 @@ def _offered(settings: Settings, recording: Recording, http: Http, run_probe: Ru
         recording.store.clock.now,
         consumers=consumers,
         subscription_lifetime=settings.notifications.subscription_lifetime,
+        events=events,
     )
 
 

@@ -118,6 +118,7 @@ class _Role:
                     await self._leave(parts, holder.name)
                 finally:
                     parts.following.close()
+                    parts.events.close()
         finally:
             await asyncio.to_thread(store.close)
             holder.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from aggregator.bus.collecting import BusEvents
 from aggregator.collect.consumers import StoreConsumers
 from aggregator.collect.context import EntryContext, Offered
 from aggregator.collect.http import HttpClient
@@ -102,6 +103,7 @@ class EstablishingLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.places: asyncio.Semaphore
         self._http: HttpClient
+        self._events: BusEvents
 
     def start(
         self, source: SourceType, registration: Registration, *, group_id: int
@@ -116,6 +118,7 @@ class EstablishingLoop:
             self._store.clock.now,
             consumers=lambda _: consumers,
             subscription_lifetime=self._settings.notifications.subscription_lifetime,
+            events=self._events,
         )
         context = EntryContext(assignment, offered=offered)
         return _Establishment(self, source, context, consumers.tokens)
@@ -147,6 +150,7 @@ class EstablishingLoop:
     async def _serve(self, started: Future[asyncio.AbstractEventLoop]) -> None:
         self.places = asyncio.Semaphore(_MOST)
         self._http = HttpClient(self._settings.collect)
+        self._events = BusEvents(self._settings, self._store)
         started.set_result(asyncio.get_running_loop())
         await asyncio.Event().wait()
 

@@ -30,7 +30,7 @@ _name = event_queues.c.name == bindparam("of")
 LOCK = Statement(
     update(event_queues)
     .where(_name)
-    .values(position=event_queues.c.position)
+    .values(used=bindparam("now"))
     .returning(event_queues.c.position, event_queues.c.auto_delete)
 )
 MAKE = Statement(or_nothing(event_queues))
@@ -38,13 +38,18 @@ MOVE = Statement(update(event_queues).where(_name).values(position=bindparam("to
 DELETE = Statement(delete(event_queues).where(_name))
 IDLE = Statement(
     select(event_queues.c.name).where(
-        event_queues.c.auto_delete == 1,
+        or_(event_queues.c.auto_delete == 1, event_queues.c.used < bindparam("before")),
         ~select(event_readers.c.reader)
         .where(
             event_readers.c.queue == event_queues.c.name, event_readers.c.until > bindparam("now")
         )
         .exists(),
     )
+)
+ADVANCE = Statement(
+    update(event_queues)
+    .where(_name, event_queues.c.position == bindparam("came_from"))
+    .values(position=bindparam("to"), used=bindparam("now"))
 )
 POSITION = Statement(select(event_queues.c.position).where(_name))
 BIND = Statement(or_nothing(event_bindings))
@@ -108,6 +113,15 @@ class QueueGone(Exception):
     """The queue was deleted: its last reader had given no sign of life for too long."""
 
 
+class Peeked(NamedTuple):
+    """What a queue had between two positions; `more` where there may be more at once."""
+
+    events: list[LoggedEvent]
+    came_from: int
+    reached: int
+    more: bool
+
+
 class Taken(NamedTuple):
     """What a queue had: an event, or none; `more` where there may be more at once."""
 
@@ -120,19 +134,19 @@ def bind_queue(write: Write, name: str, *, exchange: str, pattern: str, auto_del
 
     One that goes with its last reader, and whose readers are all gone, begins anew.
     """
-    found = LOCK.rows(write.connection, of=name)
+    found = LOCK.rows(write.connection, of=name, now=write.now)
     if found and found[0][1] and not _has_readers(write, name):
         write.run(DELETE, of=name)
         found = []
     if not found:
         last = last_event(write.connection)
-        write.run(MAKE, name=name, auto_delete=int(auto_delete), position=last)
+        write.run(MAKE, name=name, auto_delete=int(auto_delete), position=last, used=write.now)
     write.run(BIND, queue=name, exchange=exchange, pattern=pattern)
 
 
 def enter_reader(write: Write, name: str, reader: str, *, until: int) -> None:
     """Let a reader take part until an instant; raises QueueGone."""
-    if not LOCK.rows(write.connection, of=name):
+    if not LOCK.rows(write.connection, of=name, now=write.now):
         raise QueueGone(name)
     write.run(ENTER, reader=reader, queue=name, until=until)
 
@@ -142,7 +156,7 @@ def leave_queue(write: Write, name: str, reader: str, *, done: int | None = None
 
     The last one may end the queue.
     """
-    found = LOCK.rows(write.connection, of=name)
+    found = LOCK.rows(write.connection, of=name, now=write.now)
     if done is not None:
         write.run(DONE, of=name, number=done, who=reader)
     write.run(GIVE_BACK, who=reader)
@@ -170,7 +184,7 @@ def take_event(
     """Note that `done` was dealt with, and claim the next event for a reader. Raises QueueGone."""
     if done is not None:
         write.run(DONE, of=name, number=done, who=reader)
-    found = LOCK.rows(write.connection, of=name)
+    found = LOCK.rows(write.connection, of=name, now=write.now)
     if not found:
         raise QueueGone(name)
     write.wrote = True
@@ -198,9 +212,42 @@ def _next(write: Write, name: str, reader: str, matches: Matches, *, after: int)
     return Taken(None, len(looked_at) == _LOOKED_AT)
 
 
-def prune_queues(write: Write) -> None:
-    """Forget readers that are gone, and the queues that went with them."""
-    for (name,) in IDLE.rows(write.connection, now=write.now):
+def peek_events(
+    connection: Connection, name: str, *, matches: Matches, most: int, room: int
+) -> Peeked:
+    """What a queue has, for who takes it without being one of its readers, and moves it on then.
+
+    At most `most` events, and as many as make `room` bytes. Raises QueueGone.
+    """
+    row = POSITION.row(connection, of=name)
+    if row is None:
+        raise QueueGone(name)
+    bindings = BINDINGS.rows(connection, of=name)
+    reached = came_from = int(row[0])
+    found: list[LoggedEvent] = []
+    more = True
+    for one in topics_after(connection, came_from, most=_LOOKED_AT):
+        if len(found) >= most or room <= 0:
+            return Peeked(found, came_from, reached, more)
+        if any(one.exchange == of and matches(pattern, one.topic) for of, pattern in bindings):
+            event = load_event(connection, one.sequence)
+            if event is not None:
+                found.append(event)
+                room -= len(event.body)
+        reached = one.sequence
+    more = reached - came_from >= _LOOKED_AT
+    return Peeked(found, came_from, reached, more)
+
+
+def advance_queue(write: Write, name: str, *, came_from: int, reached: int) -> bool:
+    """Move a queue on over what was peeked at; False where somebody else has done so."""
+    return write.run(ADVANCE, of=name, came_from=came_from, to=reached, now=write.now) == 1
+
+
+def prune_queues(write: Write, *, before: int) -> None:
+    """Forget readers that are gone, the queues that went with them, and those that nobody has
+    taken from since an instant."""
+    for (name,) in IDLE.rows(write.connection, now=write.now, before=before):
         write.run(DELETE, of=name)
     write.run(DEAD, now=write.now)
 

@@ -41,6 +41,8 @@ event_queues = Table(
     Column("name", Text, primary_key=True),
     Column("auto_delete", Integer, nullable=False),
     Column("position", BigInteger, nullable=False),
+    # When somebody was last there to take from it.
+    Column("used", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -1,5 +1,7 @@
 """Processes that publish and receive events, for tests that need real ones.
 
+A last argument ``durable`` is said of the exchange.
+
 ``publish SYSTEM BROKER ORIGIN NUMBER`` publishes so many events, described 0, 1, 2... in order.
 ``receive SYSTEM BROKER QUEUE`` says ``ready`` and then the description of each event.
 ``hang SYSTEM BROKER QUEUE`` says the description of the first event and never is done with it.
@@ -69,6 +71,8 @@ def _schedule(store: str, folder: str) -> None:
 
 if __name__ == "__main__":
     what, system, broker, *rest = sys.argv[1:]
-    configure(sys_name=system, broker=broker)
+    if is_durable := rest[-1:] == ["durable"]:
+        rest.pop()
+    configure(sys_name=system, broker=broker, durable=is_durable)
     todo = {"publish": _publish, "receive": _receive, "hang": _hang, "schedule": _schedule}
     todo[what](*rest)

@@ -217,11 +217,13 @@ class TestLog:
             return store.query(lambda found: list(found.exec_driver_sql(ask).scalars()))
 
         store.writer.run(bind)
-        store.writer.run(prune_queues)
+        store.writer.run(partial(prune_queues, before=0))
         assert names() == ["goes", "stays"]
         clock.time += 2 * SECOND
-        store.writer.run(prune_queues)
+        store.writer.run(partial(prune_queues, before=0))
         assert names() == ["stays"]
+        store.writer.run(partial(prune_queues, before=clock.time))
+        assert names() == [], "nobody has taken from it for long enough"
 
 
 def log_one(write: object) -> None:

@@ -83,6 +83,7 @@ def _make_queues() -> None:
         _text("name", key=True),
         _small("auto_delete"),
         _number("position"),
+        _number("used"),
         sqlite_with_rowid=False,
     )
     op.create_table(
