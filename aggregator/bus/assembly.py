@@ -44,6 +44,9 @@ def bus_of(
         carrier,
         lambda: life(ahead=clock.ahead()),
         groups=frozenset(settings.groups),
+        renewals=frozenset(
+            name for name, one in settings.groups.items() if one.notify_on_lifetime_extension
+        ),
         kept=Kept(settings.notifications.queue_length, settings.notifications.queue_age),
         ask=ask,
         write=write,

@@ -23,7 +23,7 @@ from aggregator.store.happenings import (
     told_happenings,
     waiting_happenings,
 )
-from aggregator.store.outbox import notices_after
+from aggregator.store.outbox import Told, notices_after
 from aggregator.store.write import Write
 from aggregator.wire.times import SECOND
 
@@ -47,8 +47,8 @@ class Kept:
 class Bus:
     """Publishes the changes of the groups of the shards that the lease holds, in order.
 
-    `groups` are the names of those that are offered. One that can't be published to holds up
-    nothing but the bus: it waits in a task of its own, the broker in a thread.
+    `groups` are the names of those that are offered, `renewals` those of them whose renewals are
+    told. A broker that is away holds up nothing but the bus, which waits in a thread of its own.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Bus:
         life: Callable[[], Life],
         *,
         groups: frozenset[str],
+        renewals: frozenset[str],
         kept: Kept,
         ask: Callable[[Callable[[Any], T]], Awaitable[T]],
         write: Writing,
@@ -67,6 +68,7 @@ class Bus:
         self._carrier = carrier
         self._life = life
         self._groups = groups
+        self._renewals = renewals
         self._kept = kept
         self._ask: Any = ask
         self._write = write
@@ -141,12 +143,18 @@ class Bus:
         read = partial(notices_after, group_id=state.id, sequence=place.sent, group=state.name)
         changes = await self._ask(partial(read, most=_MOST))
         life = self._life()
-        loads = [Load(one.sequence, _written(life.of_change(one))) for one in changes]
+        loads = [
+            Load(one.sequence, _written(life.of_change(one)) if self._is_told(one) else ())
+            for one in changes
+        ]
         if not loads:
             # What of it nobody wrote down, nobody has to be told.
             loads.append(Load(state.sequence, ()))
         await self._carrier.carry(loads, partial(_moved, place))
         return place._replace(sent=loads[-1].number)
+
+    def _is_told(self, told: Told) -> bool:
+        return told.kind != "renewed" or told.entry.group in self._renewals
 
     async def _happenings(self, happened: Sequence[Happening], names: Mapping[int, str]) -> None:
         life = self._life()

@@ -41,9 +41,6 @@ class Carrier(Protocol):
         Raises BrokerUnavailable, BrokerRefused, StoreUnavailable.
         """
 
-    def stop(self) -> None:
-        """Begin nothing more."""
-
 
 @dataclass(frozen=True, slots=True)
 class StoreCarrier:
@@ -66,9 +63,6 @@ class StoreCarrier:
         if number := await self.write(unit):
             metrics.PUBLISHED.labels("taken").inc(number)
 
-    def stop(self) -> None:
-        """See Carrier; there is nothing to wait for."""
-
 
 class BrokerCarrier:
     """To the broker, each event confirmed; one whose confirmation is lost is sent again.
@@ -80,31 +74,29 @@ class BrokerCarrier:
         self._settings = settings
         self._exchange = exchange
         self._write = write
-        self._stopped = Event()
 
     async def carry(self, loads: Sequence[Load], note: Note) -> None:
         """See Carrier."""
         done: list[int] = []
+        stopped = Event()
         try:
             if any(load.deliveries for load in loads):
-                await in_daemon(lambda: self._send(loads, done))
+                await in_daemon(lambda: self._send(loads, done, stopped))
             else:
                 done += [load.number for load in loads]
         finally:
+            # Whoever is cancelled leaves the thread behind: it must not go on beside the next one.
+            stopped.set()
             if done:
                 await self._write(lambda write: note(write, done))
 
-    def _send(self, loads: Sequence[Load], done: list[int]) -> None:
+    def _send(self, loads: Sequence[Load], done: list[int], stopped: Event) -> None:
         for load in loads:
             for delivery in load.deliveries:
-                if self._stopped.is_set():
+                if stopped.is_set():
                     raise BrokerUnavailable("the service ends; what is left is published later")
                 send(delivery, self._exchange, settings=self._settings)
             done.append(load.number)
-
-    def stop(self) -> None:
-        """See Carrier."""
-        self._stopped.set()
 
 
 def append_delivery(write: Write, delivery: Delivery, *, exchange: str) -> None:

@@ -62,8 +62,12 @@ class EventsSettings:
         " broker.",
     )
     log_age: float = setting(
-        86400.0, duration(10), "How long events are kept in the store, read or not."
+        86400.0,
+        duration(10),
+        "How long events are kept, read or not: in the store, and in the queues of registrations.",
     )
     log_length: int = setting(
-        100_000, whole_number(10, 100_000_000), "How many of them are kept at most."
+        100_000,
+        whole_number(10, 100_000_000),
+        "How many of them are kept; the store's are looked after once a minute.",
     )

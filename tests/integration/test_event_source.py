@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +208,19 @@ def told(consumer: notified.Consumer) -> list[str]:
     """The descriptions of the events that a consumer was told of."""
     path = "{*}NewValues/{*}Entry//{urn:mds-aggregator:events}Field[@name='description']"
     return [found.text for message in consumer.messages() for found in message.findall(path)]
+
+
+def test_a_broker_that_hangs_refuses_the_add_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        broker = f"amqp://127.0.0.1:{hanging.getsockname()[1]}//"
+        config = (
+            f"[notifications]\nestablish_timeout = '1s'\n[events]\nbroker = '{broker}'\n{groups(1)}"
+        )
+        with running_service(tmp_path, config=config) as service:
+            began = time.monotonic()
+            answer = soap.call(service.next_group(), soap.add_body(MEMBER, block()))
+            assert answer.status == 500
+            assert time.monotonic() - began < 6
 
 
 def test_no_broker_is_told_and_refuses_the_add(tmp_path: Path) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.bus.assembly import prune
+from aggregator.config import Settings
+from aggregator.config.events import EventsSettings
 from aggregator.errors import BrokerUnavailable
 from aggregator.events import (
     EventData,
@@ -180,6 +183,14 @@ class TestLog:
         assert prune(before=0, longest=2) == 3
         left = store.query(partial(topics_after, sequence=0, most=100))
         assert [one.sequence for one in left] == [9, 10]
+
+    def test_it_is_as_long_as_the_settings_say(self, store: Store, clock: ManualClock) -> None:
+        kept = Settings(events=EventsSettings(log_age=60.0, log_length=10))
+        log(store, 12)
+        assert store.writer.run(partial(prune, settings=kept)) == 2
+        clock.time += 61 * SECOND
+        assert store.writer.run(partial(prune, settings=kept)) == 10
+        assert store.writer.run(partial(prune, settings=kept)) == 0
 
     def test_it_is_pruned_a_piece_at_a_time(self, store: Store) -> None:
         log(store, 7)
