@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import LoggerAdapter
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from aggregator.model import MemberFacts, Plan
 from aggregator.wire.epr import EndpointReference
@@ -91,6 +91,13 @@ class RunProbe(Protocol):
         """Standard output of the probe; CollectError when it failed in any way."""
 
 
+class Login(NamedTuple):
+    """User and password for a host."""
+
+    user: str
+    password: str
+
+
 class Consumers(Protocol):
     """Addresses of the service to which producers send notifications for the present entry.
 
@@ -110,28 +117,20 @@ class Consumers(Protocol):
         """
 
 
+Put = Callable[[Sequence[bytes]], Awaitable[int]]
+
+
 class Events(Protocol):
     """The event bus that the service is configured for: durable queues of what is published there.
 
-    An empty event id or origin is any; an origin may have the wildcards ``*`` (one word) and ``#``
-    (any number of them). Every failure of the broker is a CollectError.
+    An empty event id or origin is any. Every failure of the broker is a CollectError.
     """
 
     async def bind(self, *, event_id: str, origin: str) -> str:
-        """A new queue that takes what is published from now on; its name, which nobody guesses."""
+        """A new queue that takes what is published from now on; its name."""
 
-    async def fetch(
-        self,
-        name: str,
-        *,
-        event_id: str,
-        origin: str,
-        put: Callable[[Sequence[bytes]], Awaitable[int]],
-    ) -> bool:
-        """Hand some of what waits to `put` (`Consumers.put` of an address); whether there is more.
-
-        Only what `put` has stored leaves the queue. A queue that is gone is made anew.
-        """
+    async def fetch(self, name: str, *, event_id: str, origin: str, put: Put) -> bool:
+        """Hand some of what waits to `put`; it leaves the queue then. Whether there is more."""
 
     async def delete(self, name: str) -> None:
         """Delete a queue with what waits in it. Safe twice."""
@@ -162,6 +161,9 @@ class Context(Protocol):
     @property
     def consumers(self) -> Consumers:
         """The way by which notifications come."""
+
+    def login(self, url: str) -> Login | None:
+        """What is configured for the host and the port of an URL, and is for nobody else."""
 
     @property
     def events(self) -> Events:

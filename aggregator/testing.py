@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any
+from urllib.parse import urlsplit
 
 from aggregator.contract import (
     AggregatorSink,
@@ -20,6 +21,7 @@ from aggregator.contract import (
     Delivery,
     Group,
     HttpReply,
+    Login,
     SinkContext,
     SinkType,
     SourceType,
@@ -260,6 +262,11 @@ class StubContext:
     events: Any = field(default_factory=ScriptedEvents)
     content: tuple[bytes, ...] = ()
     subscription_lifetime: float = 600.0
+    logins: Mapping[str, Login] = field(default_factory=dict)
+
+    def login(self, url: str) -> Login | None:
+        """The login of the URL's host and port."""
+        return self.logins.get(urlsplit(url).netloc)
 
     @property
     def log(self) -> LoggerAdapter[Any]:

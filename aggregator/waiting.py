@@ -13,6 +13,9 @@ from contextlib import AbstractContextManager, nullcontext
 #: with `Later` what may have to.
 AT_ONCE = "aggregator.at_once"
 
+ENDING = threading.Event()
+"""Set once this process answers nobody anew: whoever makes a client wait lets it go."""
+
 _nothing: AbstractContextManager[None] = nullcontext()
 _announce: Callable[[], AbstractContextManager[None]] = lambda: _nothing  # noqa: E731
 

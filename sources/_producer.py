@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aggregator.contract import Context
@@ -16,13 +17,27 @@ from aggregator.wire.dialects import (
     Dialect,
     Operation,
 )
-from aggregator.wire.envelope import SOAP11, addressing_headers, write_envelope
+from aggregator.wire.envelope import (
+    SOAP11,
+    SOAP12,
+    SoapVersion,
+    addressing_headers,
+    write_envelope,
+)
 from aggregator.wire.epr import EndpointReference, as_header, read_epr
 from aggregator.wire.parse import Element, parse, serialise, text_of
 from aggregator.wire.subscribing import CHANGED_ENTRIES, Subscribe, write_subscribe
 from aggregator.wire.times import SECOND, format_datetime, parse_datetime
 
 from ._reply import read_response
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How to speak to a producer: the version of SOAP, and headers to make for each message."""
+
+    version: SoapVersion = SOAP11
+    headers: Callable[[], bytes] = bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +58,44 @@ async def subscribe(
     request: Subscribe,
     *,
     producer: EndpointReference,
-    consumer: str,
+    consumer: EndpointReference,
     policy: bytes,
     dialect: Dialect,
     context: Context,
 ) -> Granted:
     """Subscribe; raises NotSpoken where another dialect may be spoken, else CollectError."""
     body = write_subscribe(request, dialect=dialect, consumer=consumer, policy=policy)
-    response = await _call(SUBSCRIBE, body, to=producer, dialect=dialect, context=context)
-    reference = _child(response, "SubscriptionReference")
-    if reference is None:
-        raise CollectError("the SubscribeResponse has no SubscriptionReference", code="not-soap")
-    try:
-        address = read_epr(reference).address
-    except ConfigError as error:
-        raise CollectError(
-            f"the SubscriptionReference: {error.message}", code="not-soap"
-        ) from error
+    response = await call(SUBSCRIBE, body, to=producer, dialect=dialect, context=context)
+    return granted(response, now=context.now)
+
+
+def granted(response: Element, *, now: int) -> Granted:
+    """The subscription that a response tells of."""
+    reference, address = referred(response, "SubscriptionReference")
     agreed = response.find(CHANGED_ENTRIES) is not None
-    return Granted(serialise(reference), address, _lifetime(response, context.now), agreed)
+    return Granted(reference, address, lifetime_of(response, now), agreed)
+
+
+def referred(response: Element, name: str) -> tuple[bytes, str]:
+    """The serialised EPR that is the child `name` of a response, and its address."""
+    reference = _child(response, name)
+    if reference is None:
+        told = str(response.tag).rpartition("}")[2]
+        raise CollectError(f"the {told} has no {name}", code="not-soap")
+    try:
+        return serialise(reference), read_epr(reference).address
+    except ConfigError as error:
+        raise CollectError(f"the {name}: {error.message}", code="not-soap") from error
 
 
 async def renew(
-    manager: bytes, *, until: int, lifetime: float, dialect: Dialect, context: Context
+    manager: bytes,
+    *,
+    until: int,
+    lifetime: float,
+    dialect: Dialect,
+    context: Context,
+    way: Way = Way(),
 ) -> int | None:
     """Renew a subscription; for how many microseconds it lasts now, None for ever.
 
@@ -84,28 +114,33 @@ async def renew(
             f'<n:Renew xmlns:n="{dialect.nt}"><n:TerminationTime>PT{round(lifetime)}S'
             "</n:TerminationTime></n:Renew>"
         )
-    to = _reference(manager)
-    response = await _call(operation, body.encode(), to=to, dialect=dialect, context=context)
-    return _lifetime(response, context.now)
+    to = reference_of(manager)
+    response = await call(
+        operation, body.encode(), to=to, dialect=dialect, context=context, way=way
+    )
+    return lifetime_of(response, context.now)
 
 
-async def unsubscribe(manager: bytes, *, dialect: Dialect, context: Context) -> None:
+async def unsubscribe(
+    manager: bytes, *, dialect: Dialect, context: Context, way: Way = Way()
+) -> None:
     """End a subscription."""
     if dialect.family == "gt4":
         operation, body = DESTROY, f'<rl:Destroy xmlns:rl="{dialect.rl}"/>'
     else:
         operation, body = UNSUBSCRIBE, f'<n:Unsubscribe xmlns:n="{dialect.nt}"/>'
-    to = _reference(manager)
-    await _call(operation, body.encode(), to=to, dialect=dialect, context=context)
+    to = reference_of(manager)
+    await call(operation, body.encode(), to=to, dialect=dialect, context=context, way=way)
 
 
-async def _call(
+async def call(
     operation: Operation,
     body: bytes,
     *,
     to: EndpointReference,
     dialect: Dialect,
     context: Context,
+    way: Way = Way(),
 ) -> Element:
     """The response element of one call."""
     action = dialect.action(operation)
@@ -113,20 +148,23 @@ async def _call(
         dialect.wsa, To=to.address, Action=action, MessageID=f"urn:uuid:{uuid.uuid4()}"
     )
     headers += b"".join(as_header(reference, dialect) for reference in to.references)
-    message = write_envelope(SOAP11, body, headers=headers)
+    message = write_envelope(way.version, body, headers=headers + way.headers())
     http_headers = {"Content-Type": SOAP11.content_type, "SOAPAction": f'"{action}"'}
+    if way.version is SOAP12:
+        http_headers = {"Content-Type": f'{SOAP12.content_type}; action="{action}"'}
     reply = await context.http.post(to.address, message, headers=http_headers)
     return read_response(reply, operation=operation.name, dialect=dialect)
 
 
-def _reference(manager: bytes) -> EndpointReference:
+def reference_of(manager: bytes) -> EndpointReference:
+    """The EPR that was remembered as it came."""
     try:
         return read_epr(parse(manager))
     except (ConfigError, MalformedRequest) as error:
         raise CollectError("the subscription's reference can't be read", code="internal") from error
 
 
-def _lifetime(response: Element, now: int) -> int | None:
+def lifetime_of(response: Element, now: int) -> int | None:
     """How long a subscription lasts by what its producer says, by the producer's own clock where
     it tells that, so that a clock that is wrong does not matter."""
     told = {}

@@ -99,6 +99,9 @@ def _fault(fault: Element, dialect: Dialect) -> CollectError:
     typed = [child for child in detail if str(child.tag)[1:].partition("}")[0] in ours]
     reason = fault.findtext("faultstring") or fault.findtext("{*}Reason/{*}Text") or ""
     said = [" ".join(reason.split())]
+    # ONVIF says what is wrong by the innermost subcode (ONVIF Core, section 5.8.2).
+    if subcodes := [text_of(value) for value in fault.iterfind("{*}Code//{*}Subcode/{*}Value")]:
+        said.insert(0, subcodes[-1].rpartition(":")[2])
     for child in typed[:1]:
         said.insert(0, str(child.tag).rpartition("}")[2])
         said += [" ".join((text.text or "").split()) for text in child.iterfind("{*}Description")]

@@ -23,6 +23,8 @@ from ._request import Question, build_requests
 NAME = "SubscriptionAggregatorSource"
 #: How often it is looked after a subscription that something is wrong with, in milliseconds.
 _UPKEEP = 5_000
+#: A subscription that never ends is renewed all the same: so it is seen that it is still there.
+_LOOKED_AFTER = 3600 * SECOND
 _ENTRY = frozenset(clark(dialect.sg, "Entry") for dialect in FAMILIES)
 
 
@@ -53,8 +55,8 @@ class Subscription:
             topic=parse_topic_expression(
                 topic["text"], dialect=topic["dialect"], scope=topic["scope"]
             ),
-            contents=_conditions(data["contents"]),
-            properties=_conditions(data["properties"]),
+            contents=conditions(data["contents"]),
+            properties=conditions(data["properties"]),
             policy=data["policy"].encode(),
             termination=data["termination"],
             dialects=tuple(data["dialects"]),
@@ -84,17 +86,23 @@ class Subscription:
         )
 
 
+def times(lifetime: int | None, now: int) -> dict[str, str]:
+    """When a subscription ends and is to be renewed, by the store's clock; to be remembered."""
+    half = min((lifetime or 2 * _LOOKED_AFTER) // 2, _LOOKED_AFTER)
+    return {"ends": "" if lifetime is None else str(now + lifetime), "renew_at": str(now + half)}
+
+
 def read_block(block: ConfigBlock) -> Plan:
     """The plan for an AggregatorSubscriptionType; raises ConfigError, naming the element."""
     element = block.element
-    topic = _topic(only_child(element, "TopicExpression"))
+    topic = read_topic(only_child(element, "TopicExpression"))
     data: dict[str, object] = {
         "address": read_address(block),
         "topic": {"text": topic.text, "dialect": topic.dialect, "scope": dict(topic.scope)},
-        "contents": _filters(element, "Selector"),
-        "properties": _filters(element, "Precondition"),
-        "policy": _policy(element),
-        "termination": _termination(element),
+        "contents": read_conditions(element, "Selector"),
+        "properties": read_conditions(element, "Precondition"),
+        "policy": read_policy(element),
+        "termination": read_termination(element),
         "dialects": _dialects(block, topic),
         "is_of_entries": False,
     }
@@ -109,7 +117,8 @@ def read_block(block: ConfigBlock) -> Plan:
     return Plan(NAME, 0, data, upkeep=_UPKEEP)
 
 
-def _topic(element: Element) -> TopicExpression:
+def read_topic(element: Element) -> TopicExpression:
+    """The expression that an element holds; Simple is its dialect where it names none."""
     try:
         return read_topic_expression(element, default=f"{TOPIC_DIALECTS[0]}Simple")
     except RequestError as error:
@@ -124,7 +133,8 @@ def _property(element: Element, topic: TopicExpression) -> str:
         return ""
 
 
-def _filters(block: Element, name: str) -> list[dict[str, object]]:
+def read_conditions(block: Element, name: str) -> list[dict[str, object]]:
+    """The one XPath, if any, that the children `name` of a block hold, as a plan keeps it."""
     found = children(block, name)
     if len(found) > 1:
         raise ConfigError(f"given {len(found)} times; at most one is taken", element=name)
@@ -135,11 +145,13 @@ def _filters(block: Element, name: str) -> list[dict[str, object]]:
     return [{"expression": one.expression, "scope": dict(one.scope)} for one in conditions]
 
 
-def _conditions(data: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+def conditions(data: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+    """What `read_conditions` read."""
     return tuple(Condition(one["expression"], one["scope"]) for one in data)
 
 
-def _policy(block: Element) -> str:
+def read_policy(block: Element) -> str:
+    """What the SubscriptionPolicy of a block holds."""
     found = children(block, "SubscriptionPolicy")
     if len(found) > 1:
         raise ConfigError("given more than once", element="SubscriptionPolicy")
@@ -147,7 +159,8 @@ def _policy(block: Element) -> str:
     return b"".join(inner).decode()
 
 
-def _termination(block: Element) -> int:
+def read_termination(block: Element) -> int:
+    """The InitialTerminationTime of a block, 0 where it has none."""
     found = children(block, "InitialTerminationTime")
     if not found:
         return 0

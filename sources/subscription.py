@@ -14,29 +14,22 @@ from aggregator.contract import (
     Group,
     SourceType,
 )
-from aggregator.errors import CollectError, MalformedRequest
+from aggregator.errors import CollectError
 from aggregator.model import Plan
-from aggregator.wire.dialects import DIALECTS, FAMILIES, GET_PROPERTY, Dialect
+from aggregator.wire.dialects import DIALECTS, GET_PROPERTY, Dialect
+from aggregator.wire.epr import EndpointReference
 from aggregator.wire.namespaces import AGG, clark
-from aggregator.wire.notify import kept, read_notification, value_change
-from aggregator.wire.parse import Limits, parse, serialise
 from aggregator.wire.subscribing import CHANGED_ENTRIES
 from aggregator.wire.times import SECOND
 
-from ._entries import changed_entries
 from ._producer import Granted, renew, subscribe, unsubscribe
+from ._received import received
 from ._reply import NotSpoken, read_content
 from ._request import write_request
-from ._subscription import NAME, Subscription, read_block
+from ._subscription import NAME, Subscription, read_block, times
 
 BLOCK = clark(AGG, "AggregatorSubscriptionType")
-_ENTRY = frozenset(clark(dialect.sg, "Entry") for dialect in FAMILIES)
-_ENDED = frozenset(clark(dialect.rl, "TerminationNotification") for dialect in FAMILIES)
 _POLICY = f'<m:ChangedEntries xmlns:m="{CHANGED_ENTRIES[1:].partition("}")[0]}"/>'.encode()
-#: A subscription that never ends is renewed all the same: so it is seen that it is still there.
-_LOOKED_AFTER = 3600 * SECOND
-#: What arrives was read within limits before; it only has to be read again.
-_LIMITS = Limits(size=2**30, depth=2000, nodes=10_000_000, namespaces=10_000)
 
 
 class SubscriptionAggregatorSource(AggregatorSource):
@@ -72,22 +65,7 @@ class SubscriptionAggregatorSource(AggregatorSource):
 
     async def receive(self, plan: Plan, message: bytes, *, context: Context) -> Collected:
         """Take the new value of a property that has changed, or the message as it is."""
-        try:
-            found = read_notification(parse(message, limits=_LIMITS))
-        except MalformedRequest as error:
-            raise CollectError(
-                f"the notification: {error.message}", code="wrong-content"
-            ) from error
-        if found.payload.tag in _ENDED:
-            # Subscribed to again at the next turn, which is at once.
-            return Collected(None, {"manager": ""}, again=0.0)
-        change = value_change(found.payload)
-        if change is None:
-            return Collected((serialise(found.payload),))
-        values = (*(change.old or ()), *(change.new or ()))
-        if context.memory.get("tells") == "changes" and all(one.tag in _ENTRY for one in values):
-            return Collected(changed_entries(context.content, change))
-        return Collected(kept(change.new or ()))
+        return received(message, context=context)
 
     async def release(self, plan: Plan, *, context: Context) -> None:
         """Unsubscribe; a producer that knows of no subscription has nothing to undo."""
@@ -126,7 +104,7 @@ async def _looked_after(subscription: Subscription, context: Context) -> dict[st
             raise
         context.log.info("the subscription is made again: %s", error)
         return await _again(subscription, context)
-    return _times(lifetime, context.now)
+    return times(lifetime, context.now)
 
 
 async def _again(subscription: Subscription, context: Context) -> dict[str, str]:
@@ -164,7 +142,7 @@ async def _subscribed(subscription: Subscription, context: Context) -> dict[str,
                 "consumer": consumer,
                 "producer": granted.address,
                 "tells": "changes" if granted.tells_changes else "values",
-                **_times(lifetime, context.now),
+                **times(lifetime, context.now),
             }
         raise first or CollectError("no dialect to speak", code="internal")
     except BaseException:
@@ -179,7 +157,7 @@ async def _in_dialect(
         subscribe,
         subscription.request(context, dialect),
         producer=context.member.epr,
-        consumer=consumer,
+        consumer=EndpointReference(consumer),
         dialect=dialect,
         context=context,
     )
@@ -194,12 +172,6 @@ async def _in_dialect(
             raise
     # A producer of others, that tells all entries each time.
     return await ask(policy=b"")
-
-
-def _times(lifetime: int | None, now: int) -> dict[str, str]:
-    """When a subscription ends and is to be renewed, by the store's clock."""
-    half = min((lifetime or 2 * _LOOKED_AFTER) // 2, _LOOKED_AFTER)
-    return {"ends": "" if lifetime is None else str(now + lifetime), "renew_at": str(now + half)}
 
 
 async def _current_value(

@@ -22,6 +22,7 @@ from aggregator.collect.following import Following
 from aggregator.collect.housekeeping import Housekeeping
 from aggregator.collect.keeping_time import KeepingTime
 from aggregator.collect.lease import Lease
+from aggregator.collect.logins import logins_of
 from aggregator.collect.receiving import Receiving
 from aggregator.collect.recording import GroupRecorder, Recording
 from aggregator.collect.releasing import Releasing
@@ -221,13 +222,8 @@ def _delivery(
 
 
 def _bus(shared: _Shared) -> Bus | None:
-    return bus_of(
-        shared.settings,
-        ask=shared.following.ask,
-        write=shared.recording.write,
-        epochs=shared.epochs,
-        clock=shared.recording.store.clock,
-    )
+    ask, write, clock = shared.following.ask, shared.recording.write, shared.recording.store.clock
+    return bus_of(shared.settings, ask=ask, write=write, epochs=shared.epochs, clock=clock)
 
 
 def _offered(
@@ -245,6 +241,7 @@ def _offered(
         consumers=consumers,
         subscription_lifetime=settings.notifications.subscription_lifetime,
         events=events,
+        logins=logins_of(settings.collect.logins),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any
 
-from aggregator.contract import Consumers, Events, Http, RunProbe, SinkTables
+from aggregator.contract import Consumers, Events, Http, Login, RunProbe, SinkTables
 from aggregator.errors import CollectError
 from aggregator.model import MemberFacts
 from aggregator.store.collection import Assignment
@@ -27,7 +27,7 @@ class Offered:
 
     ``probing`` gathers the names of the sources that have asked for the way to executables.
     ``consumers`` makes the way by which notifications for an entry come, ``subscription_lifetime``
-    is in seconds.
+    is in seconds, ``logins`` tells that for an URL.
     """
 
     http: Http
@@ -37,6 +37,7 @@ class Offered:
     consumers: Callable[[Assignment], Consumers] | None = None
     subscription_lifetime: float = 600.0
     events: Events | None = None
+    logins: Callable[[str], Login | None] = lambda url: None
 
 
 class EntryContext:
@@ -118,6 +119,10 @@ class EntryContext:
         if self._offered.consumers is None:
             raise CollectError("notifications do not come here", code="no-consumer")
         return self._offered.consumers(self.assignment)
+
+    def login(self, url: str) -> Login | None:
+        """What is configured for the host and the port of an URL."""
+        return self._offered.logins(url)
 
     @property
     def events(self) -> Events:

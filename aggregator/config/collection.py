@@ -63,6 +63,13 @@ class CollectSettings:
         "Networks that are never polled, even where allowed; link-local and cloud metadata"
         " addresses unless set otherwise.",
     )
+    logins: str = setting(
+        "",
+        file_name(),
+        "netrc file with user and password of members that want them: devices of ONVIF. A machine"
+        " is a host, for the ports 80 and 443, or host:port. Only its owner may read it. Empty:"
+        " none.",
+    )
     ca_file: str = setting(
         "",
         file_name(),

@@ -9,10 +9,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from aggregator.config.groups import GROUP_NAME, GroupSettings
+from aggregator.config.logins import read_logins
 from aggregator.config.measures import show_duration
 from aggregator.config.settings import GROUP_SECTION, Settings
 
-RESERVED_NAMES = ("NotificationConsumerService", "SubscriptionManagerService")
+RESERVED_NAMES = (
+    "NotificationConsumerService",
+    "PullPointService",
+    "SubscriptionManagerService",
+)
 
 SettingPath = tuple[str, ...]
 
@@ -114,6 +119,11 @@ def _files(settings: Settings) -> Iterator[Clash]:
     folder = settings.probes.folder
     if folder and (fault := _probe_folder_fault(folder)):
         yield Clash((("probes", "folder"),), fault)
+    if name := settings.collect.logins:
+        try:
+            read_logins(name)
+        except ValueError as error:
+            yield Clash((("collect", "logins"),), str(error))
     data_dir = settings.server.data_dir
     if data_dir.exists() and not data_dir.is_dir():
         yield Clash((("server", "data_dir"),), f"{data_dir} is not a folder")

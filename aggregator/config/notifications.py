@@ -53,6 +53,26 @@ class NotificationSettings:
         "How long a consumer may not answer until its subscription is shown as suspended; it is"
         " tried again once a minute.",
     )
+    pull_point_lifetime: float = setting(
+        600.0,
+        duration(10, 86400),
+        "How long a pull point goes on after somebody asked it for messages; a subscription by "
+        "CreatePullPointSubscription that asks for no time lasts as long.",
+    )
+    max_pull_points: int = setting(
+        1000, whole_number(1, 1_000_000), "Pull points made by CreatePullPoint."
+    )
+    max_pulled: int = setting(
+        1000,
+        whole_number(10, 1_000_000),
+        "Messages that wait in one pull point; others are kept as those for a subscriber who "
+        "stays away, for as long.",
+    )
+    max_pull_wait: float = setting(
+        60.0,
+        duration(0.1, 600),
+        "Longest time that a PullMessages waits for a first message.",
+    )
     check_producer: bool = setting(
         True,
         truth(),

@@ -27,6 +27,8 @@ AggregatorException
  |   |       +- UnacceptableTime  the lifetime that a Renew asks for can't be granted
  |   +- NoCurrentMessage     nothing was published on the topic yet
  |   +- MultipleTopics       one topic is wanted, and several are named
+ |   +- PullFailed           messages can't be given as they are asked for
+ |   +- PullPointNotCreated  there are as many pull points as may be
  |   +- NotifyRefused        a notification that belongs to no subscription of ours
  |   |   +- InboxFull        too many wait already; try again
  +- StoreUnavailable         the store did not answer in time; try again
@@ -93,6 +95,8 @@ from aggregator.errors.notifications import (
     MultipleTopics,
     NoCurrentMessage,
     NotifyRefused,
+    PullFailed,
+    PullPointNotCreated,
     SubscribeFailed,
     TopicDialectUnknown,
     TopicNotSupported,
@@ -130,6 +134,8 @@ __all__ = [
     "NoCurrentMessage",
     "NotUnderstood",
     "NotifyRefused",
+    "PullFailed",
+    "PullPointNotCreated",
     "QueryFailed",
     "RemoteError",
     "RemoteFault",

@@ -73,6 +73,14 @@ class MultipleTopics(RequestError):
     """Raised when one topic is wanted, and the expression selects several."""
 
 
+class PullFailed(RequestError):
+    """Raised when messages can't be given as they are asked for."""
+
+
+class PullPointNotCreated(RequestError):
+    """Raised when there are as many pull points as may be."""
+
+
 class NotifyRefused(RequestError):
     """Raised for a notification that belongs to no subscription of ours.
 

@@ -65,18 +65,18 @@ class Consumer:
         headers += b"".join(as_header(one, self.dialect) for one in self.reference.references)
         return write_envelope(SOAP11, body, headers=headers)
 
-    def _notify(self, notices: Sequence[Notice]) -> bytes:
-        written = (
-            write_notification(
-                one.message,
-                dialect=self.dialect,
-                topic=one.topic,
-                producer=self.producer,
-                manager=self.manager,
-            )
-            for one in notices
+    def notification(self, notice: Notice) -> bytes:
+        """The NotificationMessage that holds one notice."""
+        return write_notification(
+            notice.message,
+            dialect=self.dialect,
+            topic=notice.topic,
+            producer=self.producer,
+            manager=self.manager,
         )
-        return write_notify(written, dialect=self.dialect)
+
+    def _notify(self, notices: Sequence[Notice]) -> bytes:
+        return write_notify(map(self.notification, notices), dialect=self.dialect)
 
 
 def check_consumer(address: str) -> None:

@@ -18,6 +18,7 @@ from aggregator.notify.filters import Filters
 from aggregator.notify.group_feeds import GroupFeeds, NotifiedGroup
 from aggregator.store.groups import GroupState, group_states
 from aggregator.store.outbox import prune_notices
+from aggregator.store.pull_points import end_forsaken, prune_pulled
 from aggregator.store.subscriptions import (
     end_subscription,
     end_subscriptions,
@@ -160,6 +161,7 @@ class Delivery:
                 manager=self._manager,
                 http=self._http,
                 ask=self._ask,
+                write=self._write,
                 filters=self._filters,
                 conditions=self._conditions,
                 clock=self._clock,
@@ -193,7 +195,11 @@ class Delivery:
             return
         while await self._write(partial(end_subscriptions, most=_MOST)) == _MOST:
             pass
+        while await self._write(partial(end_forsaken, most=_MOST)) == _MOST:
+            pass
         before = self._clock() - round(self._settings.queue_age * SECOND)
+        if dropped := await self._write(partial(prune_pulled, before=before)):
+            logger.warning("%d messages waited in pull points for too long", dropped)
         for group in list(self._groups.values()):
             if not group.subscribers and group.is_tidy:
                 continue

@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from aggregator.errors import CollectError, QueryFailed, StoreUnavailable
 from aggregator.notify.conditions import Conditions
@@ -120,9 +119,12 @@ class Feed:
         most = 1 if self.subscriber.consumer.raw or self._singles else _TOGETHER
         batch: list[Item] = []
         size = 0
-        for item in islice(self._queue, most):
+        # What is put into a pull point is known by its sequence: all of one change, or none.
+        together = self.subscriber.stored.pull_point != 0
+        for place, item in enumerate(self._queue):
             size += len(item.notice.message)
-            if batch and size > _BYTES:
+            is_full = place >= most or (bool(batch) and size > _BYTES)
+            if is_full and not (together and item.sequence == batch[-1].sequence):
                 break
             batch.append(item)
         self._together = len(batch)

@@ -11,7 +11,12 @@ from typing import Any
 
 from aggregator.config.notifications import NotificationSettings
 from aggregator.contract import Http
-from aggregator.errors import AggregatorException, CollectError
+from aggregator.errors import (
+    AggregatorException,
+    CollectError,
+    InboxFull,
+    StoreUnavailable,
+)
 from aggregator.notify import metrics
 from aggregator.notify.conditions import Conditions
 from aggregator.notify.consumer import send
@@ -22,7 +27,9 @@ from aggregator.notify.page import Page
 from aggregator.notify.subscription import Subscriber, Switches, termination_notice
 from aggregator.store.accumulators import Accumulator, read_accumulator
 from aggregator.store.outbox import Told, notices_after
+from aggregator.store.pull_points import put_notices
 from aggregator.store.subscriptions import Subscription
+from aggregator.store.write import Write
 from aggregator.view.fragments import GroupFacts
 from aggregator.view.properties import registration_count
 
@@ -30,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 #: Changes of one page, and pages that are kept for others.
 _PAGE, _PAGES = 200, 8
+#: Seconds until a store that is away is asked again.
+_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class GroupFeeds:
         manager: str,
         http: Http,
         ask: Callable[[Callable[[Any], Any]], Awaitable[Any]],
+        write: Callable[[Callable[[Write], Any]], Awaitable[Any]],
         filters: Filters,
         conditions: Conditions,
         clock: Callable[[], int],
@@ -69,6 +79,7 @@ class GroupFeeds:
         self._manager = manager
         self._http = http
         self._ask = ask
+        self._write = write
         self._filters = filters
         self._conditions = conditions
         self._clock = clock
@@ -163,11 +174,35 @@ class GroupFeeds:
     async def _send(self, feed: Feed, items: Sequence[Item]) -> None:
         notices = [item.notice for item in items]
         try:
-            await send(self._http, feed.subscriber.consumer, notices)
+            if feed.subscriber.stored.pull_point:
+                await self._put(feed, items)
+            else:
+                await send(self._http, feed.subscriber.consumer, notices)
         except CollectError as error:
             metrics.SENT.labels(error.code).inc(len(notices))
             raise
         metrics.SENT.labels("success").inc(len(notices))
+
+    async def _put(self, feed: Feed, items: Sequence[Item]) -> Any:
+        """Into the pull point, where the consumer comes for it."""
+        stored, consumer = feed.subscriber.stored, feed.subscriber.consumer
+        messages = [(item.sequence, consumer.notification(item.notice)) for item in items]
+        put = partial(
+            put_notices,
+            messages=messages,
+            subscription=stored.id,
+            pull_point=stored.pull_point,
+            most=self._settings.max_pulled,
+        )
+        while True:
+            try:
+                return await self._write(put)
+            except InboxFull as error:
+                raise CollectError(error.message, code="full") from error
+            except StoreUnavailable as error:
+                # Which is no failure of the consumer's.
+                logger.info("a pull point waits for the store: %s", error, extra=feed.words())
+                await asyncio.sleep(_PAUSE)
 
     async def _page(self, after: int) -> Page:
         """The changes after a sequence; who asks for the same at the same time gets the same."""

@@ -124,6 +124,19 @@ class Connection:
                 return False
         return False
 
+    def has_left(self) -> bool:
+        """Whether the client has closed the connection since its request was read."""
+        if self.said_all:
+            # It closed its own side before, and may wait for the reply on the other.
+            return False
+        try:
+            # Beneath TLS, where the end shows as well.
+            return not socket.socket.recv(self.sock, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except _TRY_AGAIN:
+            return False
+        except OSError:
+            return True
+
     def tell_to_go_on(self) -> None:
         """Tell a client that waits for it to send the body (RFC 9110, section 10.1.1)."""
         with contextlib.suppress(OSError):

@@ -24,7 +24,7 @@ from aggregator.run.http_dates import use_for_replies
 from aggregator.run.pool import Pool
 from aggregator.run.siblings import siblings_spared
 from aggregator.run.unread import telling_ends
-from aggregator.waiting import announce_to, but_here
+from aggregator.waiting import ENDING, announce_to, but_here
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +106,7 @@ class Worker(BaseWorker):  # type: ignore[misc]  # gunicorn has no types
     def _finish(self, front: Front) -> None:
         """Let go of who is idle, and of the others once they are answered, or after a while."""
         front.stop()
+        ENDING.set()
         last_words = time.monotonic() + _LAST_WORDS
         until = time.monotonic() + self.cfg.graceful_timeout
         while len(front) and time.monotonic() < until:

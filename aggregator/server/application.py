@@ -25,6 +25,7 @@ from aggregator.registry.registry import Registry, ServiceGroup
 from aggregator.registry.this_host import own_hosts
 from aggregator.server.counts import Counts
 from aggregator.server.establishing import EstablishingLoop
+from aggregator.server.pull_waits import PullWaits
 from aggregator.server.routes import SERVICES
 from aggregator.server.site import Site
 from aggregator.server.wsgi import WsgiService
@@ -91,6 +92,7 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
         ),
         Counts(store),
         public_url,
+        PullWaits(store),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aggregator.model import Caller
@@ -31,6 +31,17 @@ def caller_of(environ: Mapping[str, Any]) -> Caller:
     )()
     identity = subject_of(certificate or {})
     return Caller(identity=identity, address=str(environ.get("REMOTE_ADDR") or ""))
+
+
+def leaving_of(environ: Mapping[str, Any]) -> Callable[[], bool]:
+    """What tells whether the client of a request has left meanwhile; that can't be seen under
+    every server."""
+    found: Callable[[], bool] = getattr(environ.get("gunicorn.socket"), "has_left", _stays)
+    return found
+
+
+def _stays() -> bool:
+    return False
 
 
 def subject_of(certificate: Mapping[str, Any]) -> str:

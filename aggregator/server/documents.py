@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote
 from aggregator.errors import StoreUnavailable
 from aggregator.server import health, metrics, pages
 from aggregator.server.request import Target
-from aggregator.server.routes import CONSUMER, ENTRY_SUFFIX, MANAGER, SERVICES, parse_target
+from aggregator.server.routes import ENTRY_SUFFIX, NOTIFICATION_SERVICES, SERVICES, parse_target
 from aggregator.server.schemas import schema
 from aggregator.server.site import Site
 from aggregator.server.wsdl import wsdl
@@ -62,8 +62,11 @@ def _is_there(site: Site, target: Target) -> bool:
 
 
 def _wsdl(site: Site, target: Target, dialect: str) -> Document:
-    if dialect not in ("", "oasis", "gt4"):
-        text = f"there is no WSDL for {dialect[:40]!r}; ask for ?wsdl (oasis) or ?wsdl=gt4\n"
+    # The drafts have no pull points.
+    known = ("", "oasis") if target.kind == "pullpoint" else ("", "oasis", "gt4")
+    if dialect not in known:
+        more = " or ?wsdl=gt4" if "gt4" in known else ""
+        text = f"there is no WSDL for {dialect[:40]!r}; ask for ?wsdl (oasis){more}\n"
         return Document(404, "text/plain; charset=utf-8", text.encode())
     document = wsdl(
         target.kind,
@@ -81,7 +84,7 @@ def _address(site: Site, target: Target) -> str:
         return base + target.group
     if target.kind == "entry":
         return base + target.group + ENTRY_SUFFIX
-    service = base + (CONSUMER if target.kind == "consumer" else MANAGER)
+    service = base + NOTIFICATION_SERVICES[target.kind]
     return f"{service}/{quote(target.key)}" if target.key else service
 
 

@@ -17,6 +17,7 @@ from aggregator.bus.collecting import BusEvents
 from aggregator.collect.consumers import StoreConsumers
 from aggregator.collect.context import EntryContext, Offered
 from aggregator.collect.http import HttpClient
+from aggregator.collect.logins import logins_of
 from aggregator.config import Settings
 from aggregator.contract import SourceType
 from aggregator.errors import AggregatorException, CollectError, StoreUnavailable
@@ -99,6 +100,7 @@ class EstablishingLoop:
         self._settings = settings
         self._store = store
         self._public_url = public_url
+        self._logins = logins_of(settings.collect.logins)
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self.places: asyncio.Semaphore
@@ -119,6 +121,7 @@ class EstablishingLoop:
             consumers=lambda _: consumers,
             subscription_lifetime=self._settings.notifications.subscription_lifetime,
             events=self._events,
+            logins=self._logins,
         )
         context = EntryContext(assignment, offered=offered)
         return _Establishment(self, source, context, consumers.tokens)

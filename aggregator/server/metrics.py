@@ -38,6 +38,7 @@ ADDS = Counter("aggregator_adds", "Adds by group and outcome.", ("group", "outco
 RENEWALS = Counter(
     "aggregator_renewals", "SetTerminationTime calls by group and outcome.", ("group", "outcome")
 )
+PULLED = Counter("aggregator_pulled", "Messages that were given to who came for them.")
 NOTIFICATIONS = Counter(
     "aggregator_notifications_received",
     "Notifications that came to addresses of our subscriptions, by outcome: taken; or refused as "

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from aggregator import __version__
 from aggregator.errors import StoreUnavailable
 from aggregator.server.request import Target
-from aggregator.server.routes import CONSUMER, ENTRY_SUFFIX, MANAGER, SERVICES
+from aggregator.server.routes import CONSUMER, ENTRY_SUFFIX, MANAGER, PULL_POINT, SERVICES
 from aggregator.server.site import Site
 
 _GROUP_OPERATIONS = (
@@ -20,6 +20,9 @@ _GROUP_OPERATIONS = (
     "GetResourcePropertyDocument",
     "Subscribe",
     "GetCurrentMessage",
+    "CreatePullPointSubscription",
+    "GetEventProperties",
+    "GetServiceCapabilities",
 )
 _LIFETIME_OPERATIONS = ("SetTerminationTime", "Destroy")
 _ENTRY_OPERATIONS = (*_LIFETIME_OPERATIONS, *_GROUP_OPERATIONS[1:])
@@ -32,6 +35,7 @@ _SUBSCRIPTION_OPERATIONS = (
     "GetResourceProperty",
     "GetMultipleResourceProperties",
     "GetResourcePropertyDocument",
+    "PullMessages",
 )
 #: Characters of a key that is shown.
 _MOST_TOLD = 100
@@ -92,6 +96,15 @@ def service_page(site: Site, target: Target) -> bytes:
             "of its own below this one, which the reply to Subscribe tells",
             _SUBSCRIPTION_OPERATIONS,
         )
+    if target.kind == "pullpoint":
+        return _notification_page(
+            site,
+            PULL_POINT,
+            "Makes pull points, where messages wait for consumers that can't be notified, each at "
+            "an address of its own below this one",
+            ("CreatePullPoint", "GetMessages", "DestroyPullPoint", "Notify"),
+            is_in_drafts=False,
+        )
     is_entry = target.kind == "entry"
     name = target.group + (ENTRY_SUFFIX if is_entry else "")
     url = escape(site.public_url + SERVICES + name)
@@ -109,16 +122,19 @@ def service_page(site: Site, target: Target) -> bytes:
     )
 
 
-def _notification_page(site: Site, name: str, what: str, operations: Iterable[str]) -> bytes:
+def _notification_page(
+    site: Site, name: str, what: str, operations: Iterable[str], *, is_in_drafts: bool = True
+) -> bytes:
     """The same for every key, so that it tells of none whether it is there."""
     url = escape(site.public_url + SERVICES + name)
-    return _page(name, f"<p>{what}: a SOAP service.</p>{_items(operations)}{_links(site, url)}")
+    links = _links(site, url, is_in_drafts=is_in_drafts)
+    return _page(name, f"<p>{what}: a SOAP service.</p>{_items(operations)}{links}")
 
 
-def _links(site: Site, url: str) -> str:
+def _links(site: Site, url: str, *, is_in_drafts: bool = True) -> str:
+    drafts = f', <a href="{url}?wsdl=gt4">2004/06 drafts (GT4)</a>' if is_in_drafts else ""
     return (
-        f'<p>WSDL: <a href="{url}?wsdl">final OASIS standards</a>, '
-        f'<a href="{url}?wsdl=gt4">2004/06 drafts (GT4)</a>. '
+        f'<p>WSDL: <a href="{url}?wsdl">final OASIS standards</a>{drafts}. '
         f'<a href="{escape(site.public_url)}/">All groups</a></p>'
     )
 

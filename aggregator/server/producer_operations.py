@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import NamedTuple
 
 from aggregator.errors import (
     InvalidTopicExpression,
     MultipleTopics,
     NoCurrentMessage,
+    ResourceUnknown,
     SubscribeFailed,
     TopicNotSupported,
 )
@@ -22,6 +25,7 @@ from aggregator.server.request import Reply, Request, reply
 from aggregator.server.routes import MANAGER, SERVICES
 from aggregator.server.site import Site
 from aggregator.store.outbox import last_notice
+from aggregator.store.pull_points import PULL_POINT_PATH, find_pull_point
 from aggregator.store.subscriptions import count_subscriptions, make_subscription
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
@@ -38,34 +42,90 @@ log = logging.getLogger(__name__)
 
 def subscribe(site: Site, request: Request) -> Writing[Reply]:
     """Subscribe: tell a consumer of what changes, from the commit of this request on."""
-    scene = _scene(site, request)
-    dialect = request.dialect
-    asked = read_subscribe(request.envelope.body, dialect=dialect)
+    asked = read_subscribe(request.envelope.body, dialect=request.dialect)
     check_consumer(asked.consumer.address)
-    _check_topics(asked, scene)
-    settings = site.settings.notifications
-    now = site.registry.store.clock.now()
-    termination = granted_until(asked.termination, now=now, longest=settings.max_lifetime)
-    entry = (scene.entry.id, scene.entry.key) if scene.entry else (0, "")
-
-    def unit(write: Write) -> str:
-        count = count_subscriptions(write, scene.group.id)
-        if count >= settings.max_subscriptions:
-            raise SubscribeFailed(
-                f"{scene.group.name} has {count} subscriptions, which is all that "
-                "max_subscriptions allows"
-            )
-        return make_subscription(
-            write,
-            group_id=scene.group.id,
-            entry=entry,
-            owner=request.caller.owner,
-            dialect=dialect.name,
-            consumer=asked.consumer_xml,
-            request=dump_request(asked),
-            termination=termination,
+    scene = scene_of(site, request)
+    found = until(site, asked.termination)
+    token = _pull_point_token(site, asked.consumer.address)
+    if token is not None and request.dialect.family != "oasis":
+        raise SubscribeFailed(
+            "the ConsumerReference is a pull point, which gives messages of the final standard "
+            "alone; subscribe in its dialect"
         )
 
+    def unit(write: Write) -> str:
+        pull_point = 0 if token is None else _own_pull_point(write, token)
+        return make(
+            write,
+            site=site,
+            request=request,
+            scene=scene,
+            asked=asked,
+            termination=found.termination,
+            pull_point=pull_point,
+        )
+
+    manager = yield from subscribed(site, scene, asked, unit)
+    body = subscribe_response(
+        manager,
+        dialect=request.dialect,
+        now=found.now,
+        termination=found.termination,
+        changed_entries=CHANGED_ENTRIES in asked.policies,
+    )
+    return reply(body)
+
+
+class Until(NamedTuple):
+    """The present, and until when a subscription is granted; None for ever."""
+
+    now: int
+    termination: int | None
+
+
+def until(site: Site, asked: str) -> Until:
+    """Until when a subscription is granted that asks for a time."""
+    now = site.registry.store.clock.now()
+    longest = site.settings.notifications.max_lifetime
+    return Until(now, granted_until(asked, now=now, longest=longest))
+
+
+def make(
+    write: Write,
+    *,
+    site: Site,
+    request: Request,
+    scene: Scene,
+    asked: Subscribe,
+    termination: int | None,
+    pull_point: int,
+) -> str:
+    """Store a subscription; its key. Raises SubscribeFailed where there may be no more."""
+    most = site.settings.notifications.max_subscriptions
+    count = count_subscriptions(write, scene.group.id)
+    if count >= most:
+        raise SubscribeFailed(
+            f"{scene.group.name} has {count} subscriptions, which is all that "
+            "max_subscriptions allows"
+        )
+    return make_subscription(
+        write,
+        group_id=scene.group.id,
+        entry=(scene.entry.id, scene.entry.key) if scene.entry else (0, ""),
+        owner=request.caller.owner,
+        dialect=request.dialect.name,
+        consumer=asked.consumer_xml,
+        request=dump_request(asked),
+        termination=termination,
+        pull_point=pull_point,
+    )
+
+
+def subscribed(
+    site: Site, scene: Scene, asked: Subscribe, unit: Callable[[Write], str]
+) -> Writing[EndpointReference]:
+    """Have a subscription made; where it is managed."""
+    _check_topics(asked, scene)
     key: str = yield unit
     log.info(
         "subscribed",
@@ -75,20 +135,25 @@ def subscribe(site: Site, request: Request) -> Writing[Reply]:
             "consumer": asked.consumer.address,
         },
     )
-    manager = EndpointReference(f"{site.public_url}{SERVICES}{MANAGER}/{key}")
-    body = subscribe_response(
-        manager,
-        dialect=dialect,
-        now=now,
-        termination=termination,
-        changed_entries=CHANGED_ENTRIES in asked.policies,
-    )
-    return reply(body)
+    return EndpointReference(f"{site.public_url}{SERVICES}{MANAGER}/{key}")
+
+
+def _pull_point_token(site: Site, address: str) -> str | None:
+    """The token of a pull point of ours at an address; None for any other consumer."""
+    base = f"{site.public_url}{PULL_POINT_PATH}"
+    return address.removeprefix(base) if address.startswith(base) else None
+
+
+def _own_pull_point(write: Write, token: str) -> int:
+    try:
+        return find_pull_point(write.connection, token).id
+    except ResourceUnknown as error:
+        raise SubscribeFailed(f"the ConsumerReference: {error.message}") from error
 
 
 def get_current_message(site: Site, request: Request) -> Reply:
     """GetCurrentMessage: what a topic's subscribers were told last."""
-    scene = _scene(site, request)
+    scene = scene_of(site, request)
     element = next(request.envelope.body.iterchildren("{*}Topic"), None)
     if element is None:
         raise InvalidTopicExpression("GetCurrentMessage names no Topic")
@@ -116,7 +181,8 @@ def _last_entry(site: Site, request: Request, scene: Scene) -> bytes:
     return entry_message(told, facts=group_facts(group, site.settings), dialect=request.dialect)
 
 
-def _scene(site: Site, request: Request) -> Scene:
+def scene_of(site: Site, request: Request) -> Scene:
+    """The group or the entry that a request addresses."""
     if request.target.kind == "entry":
         return scene_of_entry(site, request)
     return scene_of_group(site, request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,29 +15,36 @@ ENVIRON_KEY = "aggregator.request"
 #: The key under which Spyne's protocol leaves the size of the reply.
 SIZE_KEY = "aggregator.size"
 
+Kind = Literal["group", "entry", "consumer", "subscription", "pullpoint"]
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """The addressed resource: a group, or an entry of it (`key` as far as the path names it).
 
     That of a consumer is one of our own subscriptions; `key` is its token, and there is no group.
-    Nor is there for a subscription of others, whose `key` is its own.
+    Nor is there for a subscription of others, whose `key` is its own, or for a pull point, whose
+    `key` is its token; without one it is the service that makes them.
     """
 
-    kind: Literal["group", "entry", "consumer", "subscription"]
+    kind: Kind
     group: str
     key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A SOAP request that was read, checked and dispatched."""
+    """A SOAP request that was read, checked and dispatched.
+
+    ``is_gone`` tells whether the client has left meanwhile, as far as that can be seen.
+    """
 
     envelope: Envelope
     operation: Operation
     dialect: Dialect
     target: Target
     caller: Caller
+    is_gone: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

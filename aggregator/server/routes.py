@@ -6,14 +6,23 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from aggregator.errors import ResourceUnknown
-from aggregator.server.request import Target
+from aggregator.server.request import Kind, Target
 from aggregator.server.site import Site
 from aggregator.store.consumers import CONSUMER_PATH
+from aggregator.store.pull_points import PULL_POINT_PATH
 
 SERVICES = "/wsrf/services/"
 ENTRY_SUFFIX = "Entry"
 MANAGER = "SubscriptionManagerService"
+PULL_POINT = PULL_POINT_PATH.removeprefix(SERVICES).rstrip("/")
 CONSUMER = CONSUMER_PATH.removeprefix(SERVICES).rstrip("/")
+
+NOTIFICATION_SERVICES: Mapping[Kind, str] = {
+    "consumer": CONSUMER,
+    "subscription": MANAGER,
+    "pullpoint": PULL_POINT,
+}
+"""The services that belong to no group, by the kind of what they have below them."""
 
 _Group = TypeVar("_Group")
 #: So many groups are named to who asked for none of them.
@@ -27,10 +36,9 @@ def parse_target(path: str, groups: Mapping[str, _Group]) -> Target | None:
     name, _, key = path[len(SERVICES) :].rstrip("/").partition("/")
     if name in groups and not key:
         return Target("group", name)
-    if name == CONSUMER:
-        return Target("consumer", "", key)
-    if name == MANAGER:
-        return Target("subscription", "", key)
+    for kind, service in NOTIFICATION_SERVICES.items():
+        if name == service:
+            return Target(kind, "", key)
     group = name.removesuffix(ENTRY_SUFFIX)
     if group != name and group in groups and "/" not in key:
         return Target("entry", group, key)

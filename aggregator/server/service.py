@@ -13,6 +13,7 @@ from aggregator.server import (
     group_operations,
     metrics,
     producer_operations,
+    pull_operations,
     subscription_operations,
 )
 from aggregator.server.protocol import TARGET_NAMESPACE, WsrfFault, WsrfSoap11, WsrfSoap12
@@ -44,6 +45,17 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("entry", "Subscribe"): producer_operations.subscribe,
     ("entry", "GetCurrentMessage"): producer_operations.get_current_message,
     ("consumer", "Notify"): consumer_operations.notify,
+    ("group", "CreatePullPointSubscription"): pull_operations.create_pull_subscription,
+    ("group", "GetEventProperties"): pull_operations.event_properties,
+    ("group", "GetServiceCapabilities"): pull_operations.event_capabilities,
+    ("entry", "CreatePullPointSubscription"): pull_operations.create_pull_subscription,
+    ("entry", "GetEventProperties"): pull_operations.event_properties,
+    ("entry", "GetServiceCapabilities"): pull_operations.event_capabilities,
+    ("pullpoint", "CreatePullPoint"): pull_operations.create_pull_point,
+    ("pullpoint", "GetMessages"): pull_operations.get_messages,
+    ("pullpoint", "DestroyPullPoint"): pull_operations.destroy,
+    ("pullpoint", "Notify"): pull_operations.notify,
+    ("subscription", "PullMessages"): pull_operations.pull_messages,
     ("subscription", "Renew"): subscription_operations.renew,
     ("subscription", "Unsubscribe"): subscription_operations.unsubscribe,
     ("subscription", "PauseSubscription"): subscription_operations.pause,
@@ -186,6 +198,41 @@ class WsrfService(Service):  # type: ignore[misc]  # Spyne has no types
     @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
     def ResumeSubscription(ctx, request):  # type: ignore[no-untyped-def]
         """WS-BaseNotification: tell again."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def CreatePullPoint(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: make a place where messages wait."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def GetMessages(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: take what waits there."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def DestroyPullPoint(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-BaseNotification: end such a place."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def CreatePullPointSubscription(ctx, request):  # type: ignore[no-untyped-def]
+        """ONVIF: subscribe, to come for the messages."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def PullMessages(ctx, request):  # type: ignore[no-untyped-def]
+        """ONVIF: wait for messages, and take them."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def GetEventProperties(ctx, request):  # type: ignore[no-untyped-def]
+        """ONVIF: what can be subscribed to."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def GetServiceCapabilities(ctx, request):  # type: ignore[no-untyped-def]
+        """ONVIF: what there is of its events."""
         return _perform(ctx, request)
 
 

@@ -18,7 +18,15 @@ from aggregator.server.service import Stepwise
 from aggregator.store.writing import Writing
 
 #: The operations that go this way.
-HOT = ("Add", "GetResourceProperty", "QueryResourceProperties", "SetTerminationTime", "Notify")
+HOT = (
+    "Add",
+    "GetResourceProperty",
+    "QueryResourceProperties",
+    "SetTerminationTime",
+    "Notify",
+    # No thread waits while these wait for messages.
+    "PullMessages",
+)
 
 
 class ShortWay:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aggregator.config import Settings
 from aggregator.registry.registry import Registry
 from aggregator.server.counts import Counts
+from aggregator.server.pull_waits import PullWaits
 from aggregator.view.query_client import QueryClient
 from aggregator.view.tables.tables import Tables
 from aggregator.view.views import Views
@@ -23,3 +24,4 @@ class Site:
     tables: Tables
     counts: Counts
     public_url: str
+    pulls: PullWaits

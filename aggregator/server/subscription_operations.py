@@ -43,7 +43,8 @@ from aggregator.wire.subscription_replies import (
 log = logging.getLogger(__name__)
 
 
-def _key(request: Request) -> str:
+def key_of(request: Request) -> str:
+    """The key of the subscription that a request addresses; raises ResourceUnknown without one."""
     key = request.target.key
     if not key or not key.isprintable():
         raise ResourceUnknown("the address names no subscription; its reference tells where it is")
@@ -56,7 +57,7 @@ def renew(site: Site, request: Request) -> Writing[Reply]:
     longest = site.settings.notifications.max_lifetime
 
     def unit(write: Write) -> tuple[int, int | None]:
-        found = find_subscription(write.connection, _key(request), write.now)
+        found = find_subscription(write.connection, key_of(request), write.now)
         until = granted_until(asked, now=write.now, longest=longest, renewing=True)
         renew_subscription(write, found, until)
         return write.now, until
@@ -71,7 +72,7 @@ def set_termination_time(site: Site, request: Request) -> Writing[Reply]:
     longest = site.settings.notifications.max_lifetime
 
     def unit(write: Write) -> tuple[int, int | None]:
-        found = find_subscription(write.connection, _key(request), write.now)
+        found = find_subscription(write.connection, key_of(request), write.now)
         try:
             until = asked_until(asked, now=write.now, longest=longest)
         except ValueError as error:
@@ -103,7 +104,7 @@ def resume(site: Site, request: Request) -> Writing[Reply]:
 
 def _done(request: Request, do: Callable[[Write, Subscription], None], said: str) -> Writing[Reply]:
     def unit(write: Write) -> None:
-        do(write, find_subscription(write.connection, _key(request), write.now))
+        do(write, find_subscription(write.connection, key_of(request), write.now))
 
     yield unit
     log.info(said, extra={"subscription": request.target.key})
@@ -129,7 +130,7 @@ def read_properties(site: Site, request: Request) -> Reply:
         names = list(dict.fromkeys(map(_name, body.iterchildren("{*}ResourceProperty"))))
     store = site.registry.store
     now = store.clock.now()
-    found = store.query(lambda connection: find_subscription(connection, _key(request), now))
+    found = store.query(lambda connection: find_subscription(connection, key_of(request), now))
     known = subscription_properties(
         load_request(found.request, found.consumer),
         created=found.created,

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Literal
 from xml.sax.saxutils import escape
 
-Kind = Literal["group", "entry", "member", "consumer", "subscription"]
+Kind = Literal["group", "entry", "member", "consumer", "subscription", "pullpoint"]
 DialectName = Literal["oasis", "gt4"]
 
 _FILES: dict[Kind, str] = {
@@ -16,6 +16,7 @@ _FILES: dict[Kind, str] = {
     "member": "member",
     "consumer": "consumer",
     "subscription": "subscription",
+    "pullpoint": "pullpoint",
 }
 
 

@@ -14,7 +14,7 @@ from aggregator.server import metrics
 from aggregator.server.answers import Answer
 from aggregator.server.blocks import in_blocks
 from aggregator.server.body import charset_of, read_body
-from aggregator.server.callers import caller_of
+from aggregator.server.callers import caller_of, leaving_of
 from aggregator.server.dispatch import dispatch, fault_dialect
 from aggregator.server.documents import Document, get_document
 from aggregator.server.gzipping import accepts_gzip, compressed
@@ -158,7 +158,8 @@ class WsgiService:
         else:
             operation, dialect = heard.operation, heard.dialect = dispatch(envelope, action)
         target = target or service_target(self._site, environ["PATH_INFO"])
-        return Request(envelope, operation, dialect, target, caller_of(environ))
+        caller = caller_of(environ)
+        return Request(envelope, operation, dialect, target, caller, leaving_of(environ))
 
     def _call(
         self, environ: Environ, start_response: StartResponse, request: Request, began: float

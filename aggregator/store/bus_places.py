@@ -71,6 +71,7 @@ def make_place(write: Write, group_id: int) -> None:
         consumer=b"",
         request="{}",
         slot=slot_of(key),
+        pull_point=0,
     )
     row = FIND.row(write.connection, of_key=key)
     if made != 1 or row is None:

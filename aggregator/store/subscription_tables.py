@@ -16,6 +16,7 @@ from aggregator.store.tables import Id, metadata
 BUS = "events"
 
 # `entry_id` is 0 for a subscription to the group itself. `request` is the Subscribe as JSON.
+# `pull_point` is the id of the one where its messages wait, 0 where its consumer is notified.
 subscriptions = Table(
     "subscriptions",
     metadata,
@@ -31,6 +32,7 @@ subscriptions = Table(
     Column("consumer", LargeBinary, nullable=False),
     Column("request", Text, nullable=False),
     Column("slot", Integer, nullable=False),
+    Column("pull_point", BigInteger, nullable=False, server_default="0"),
     Index("subscriptions_by_group", "group_id"),
     sqlite_autoincrement=True,
 )

@@ -39,6 +39,7 @@ _FIELDS = (
     subscriptions.c.consumer,
     subscriptions.c.request,
     subscriptions.c.slot,
+    subscriptions.c.pull_point,
     subscription_state.c.termination,
     subscription_state.c.sent,
     subscription_state.c.paused,
@@ -162,6 +163,7 @@ class Subscription(NamedTuple):
     consumer: bytes
     request: str
     slot: int
+    pull_point: int
     termination: int | None
     sent: int
     paused: int
@@ -197,6 +199,7 @@ def make_subscription(
     consumer: bytes,
     request: str,
     termination: int | None,
+    pull_point: int = 0,
 ) -> str:
     """Store a subscription to a group, or to the entry whose id and key are given; its key.
 
@@ -218,6 +221,7 @@ def make_subscription(
         "consumer": consumer,
         "request": request,
         "slot": slot_of(key),
+        "pull_point": pull_point,
     }
     [(number,)] = write.rows(MAKE, **values)
     write.run(MAKE_STATE, of=number, until=termination)

@@ -8,7 +8,7 @@ from typing import Literal
 from aggregator.wire import namespaces as ns
 
 #: Which specification an operation or a fault belongs to; a dialect maps it to a namespace.
-Spec = Literal["sg", "rp", "rl", "r", "nt", "bf"]
+Spec = Literal["sg", "rp", "rl", "r", "nt", "bf", "tev"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,15 @@ RENEW = Operation("Renew", "nt", "SubscriptionManager", ("oasis",))
 UNSUBSCRIBE = Operation("Unsubscribe", "nt", "SubscriptionManager", ("oasis",))
 PAUSE = Operation("PauseSubscription", "nt", "PausableSubscriptionManager")
 RESUME = Operation("ResumeSubscription", "nt", "PausableSubscriptionManager")
+CREATE_PULL_POINT = Operation("CreatePullPoint", "nt", "CreatePullPoint", ("oasis",))
+GET_MESSAGES = Operation("GetMessages", "nt", "PullPoint", ("oasis",))
+DESTROY_PULL_POINT = Operation("DestroyPullPoint", "nt", "PullPoint", ("oasis",))
+CREATE_PULL_SUBSCRIPTION = Operation(
+    "CreatePullPointSubscription", "tev", "EventPortType", ("oasis",)
+)
+GET_EVENT_PROPERTIES = Operation("GetEventProperties", "tev", "EventPortType", ("oasis",))
+GET_EVENT_CAPABILITIES = Operation("GetServiceCapabilities", "tev", "EventPortType", ("oasis",))
+PULL_MESSAGES = Operation("PullMessages", "tev", "PullPointSubscription", ("oasis",))
 OPERATIONS = (
     ADD,
     GET_PROPERTY,
@@ -54,6 +63,13 @@ OPERATIONS = (
     UNSUBSCRIBE,
     PAUSE,
     RESUME,
+    CREATE_PULL_POINT,
+    GET_MESSAGES,
+    DESTROY_PULL_POINT,
+    CREATE_PULL_SUBSCRIPTION,
+    GET_EVENT_PROPERTIES,
+    GET_EVENT_CAPABILITIES,
+    PULL_MESSAGES,
 )
 
 _ACTION_BASE_OASIS = {
@@ -61,6 +77,7 @@ _ACTION_BASE_OASIS = {
     "rp": "http://docs.oasis-open.org/wsrf/rpw-2/",
     "rl": "http://docs.oasis-open.org/wsrf/rlw-2/",
     "nt": "http://docs.oasis-open.org/wsn/bw-2/",
+    "tev": f"{ns.ONVIF_EVENTS}/",
 }
 _ACTION_BASE_GT4 = {
     "sg": "http://docs.oasis-open.org/wsrf/2004/06/wsrf-WS-ServiceGroup-1.2/",
@@ -89,6 +106,8 @@ class Dialect:
     bf: str
     nt: str
     reference: Literal["ReferenceProperties", "ReferenceParameters"]
+    #: ONVIF's events, which stand on the final standard alone.
+    tev: str = ns.ONVIF_EVENTS
 
     def namespace(self, spec: Spec) -> str:
         """The namespace in which this dialect writes a specification's elements."""
@@ -96,7 +115,7 @@ class Dialect:
 
     def action(self, operation: Operation, *, reply: bool = False) -> str:
         """The wsa:Action of a request, or of its reply."""
-        if self.name == "wsrf-lite":
+        if self.name == "wsrf-lite" and operation.spec != "tev":
             return f"{self.namespace(operation.spec)}#{operation.name}{'Response' if reply else ''}"
         if self.family == "gt4":
             name = operation.name + ("Response" if reply else "")

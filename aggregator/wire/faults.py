@@ -67,6 +67,8 @@ KINDS: dict[type[Exception], FaultKind] = {
     errors.MultipleTopics: FaultKind(
         "nt", "MultipleTopicsSpecifiedFault", draft="InvalidTopicExpressionFault"
     ),
+    errors.PullFailed: FaultKind("nt", "UnableToGetMessagesFault", draft="BaseFault"),
+    errors.PullPointNotCreated: FaultKind("nt", "UnableToCreatePullPointFault", draft="BaseFault"),
     errors.NotifyRefused: FaultKind("r", "ResourceUnknownFault"),
     # No mistake of the producer: it is to come again.
     errors.InboxFull: FaultKind("r", "ResourceUnavailableFault", client=False),

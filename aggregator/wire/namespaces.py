@@ -11,6 +11,7 @@ XML = "http://www.w3.org/XML/1998/namespace"
 WSA_2004_03 = "http://schemas.xmlsoap.org/ws/2004/03/addressing"
 WSA_2004_08 = "http://schemas.xmlsoap.org/ws/2004/08/addressing"
 WSA_2005_08 = "http://www.w3.org/2005/08/addressing"
+ANONYMOUS = f"{WSA_2005_08}/anonymous"
 WSA_ALL = (WSA_2004_03, WSA_2004_08, WSA_2005_08)
 
 _DRAFT = "http://docs.oasis-open.org/wsrf/2004/06/wsrf-WS-"
@@ -33,6 +34,9 @@ TOPIC_DIALECTS = (
     "http://docs.oasis-open.org/wsn/t-1/TopicExpression/",
 )
 ONVIF_CONCRETE_SET = "http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet"
+ONVIF_ITEM_FILTER = "http://www.onvif.org/ver10/tev/messageContentFilter/ItemFilter"
+ONVIF_EVENTS = "http://www.onvif.org/ver10/events/wsdl"
+ONVIF_SCHEMA = "http://www.onvif.org/ver10/schema"
 
 AGG = "http://mds.globus.org/aggregator/types"
 METRICS = "http://mds.globus.org/metrics/2004/09"
@@ -54,6 +58,8 @@ XPATH_DIALECTS = (
     "http://www.w3.org/TR/1999/REC-xpath-19991116/",
     "http://www.w3.org/TR/xpath",
     "http://docs.oasis-open.org/wsrf/rp-2/XPath",
+    # A subset of it (ONVIF Core, section 9.5.2).
+    ONVIF_ITEM_FILTER,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
@@ -20,7 +20,7 @@ from aggregator.errors import (
 )
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import FAMILIES, Dialect
-from aggregator.wire.epr import EndpointReference, read_epr
+from aggregator.wire.epr import EndpointReference, read_epr, write_epr
 from aggregator.wire.parse import Element, serialise, text_of
 from aggregator.wire.topics import TopicExpression, in_dialect, read_topic_expression
 from aggregator.wire.xpath import check_expression
@@ -29,7 +29,7 @@ CHANGED_ENTRIES = ns.clark(ns.NOTIFICATION, "ChangedEntries")
 """The policy that a notification of a group's Entry holds the entries that changed, not all."""
 
 #: Where the parts of a Subscribe may be; some clients don't qualify them.
-_NAMESPACES = frozenset({"", *(dialect.nt for dialect in FAMILIES)})
+_NAMESPACES = frozenset({"", ns.ONVIF_EVENTS, *(dialect.nt for dialect in FAMILIES)})
 _LONGEST_EXPRESSION = 16 * 1024
 _MOST_FILTERS = 16
 _LARGEST_REFERENCE = 16 * 1024
@@ -67,15 +67,41 @@ class Subscribe:
 
 def read_subscribe(body: Element, *, dialect: Dialect) -> Subscribe:
     """What a Subscribe element asks for; raises SubscribeFailed or one of its kind."""
-    parts = {
-        str(child.tag).rpartition("}")[2]: child
-        for child in body.iterchildren(tag="*")
-        if str(child.tag).rpartition("}")[0][1:] in _NAMESPACES
-    }
+    parts = _parts(body)
     consumer = parts.get("ConsumerReference")
     if consumer is None:
         raise SubscribeFailed("the Subscribe has no ConsumerReference; it must say whom to notify")
     epr, reference = _consumer(consumer)
+    return _read(body, parts, epr, reference, dialect)
+
+
+def read_pull_subscription(body: Element, *, dialect: Dialect) -> Subscribe:
+    """What a CreatePullPointSubscription asks for (ONVIF Core, section 9.2): a Subscribe of whose
+    consumer nothing is known but that it will ask."""
+    reference = (
+        f'<n:ConsumerReference xmlns:n="{dialect.nt}" xmlns:w="{dialect.wsa}">'
+        f"<w:Address>{ns.ANONYMOUS}</w:Address></n:ConsumerReference>"
+    )
+    epr = EndpointReference(ns.ANONYMOUS, wsa=dialect.wsa)
+    # What is pulled is wrapped in any case.
+    return replace(_read(body, _parts(body), epr, reference.encode(), dialect), raw=False)
+
+
+def _parts(body: Element) -> dict[str, Element]:
+    return {
+        str(child.tag).rpartition("}")[2]: child
+        for child in body.iterchildren(tag="*")
+        if str(child.tag).rpartition("}")[0][1:] in _NAMESPACES
+    }
+
+
+def _read(
+    body: Element,
+    parts: Mapping[str, Element],
+    epr: EndpointReference,
+    reference: bytes,
+    dialect: Dialect,
+) -> Subscribe:
     holder = body if dialect.family == "gt4" else parts.get("Filter")
     topics, contents, properties = _filters(holder, is_draft=dialect.family == "gt4")
     if dialect.family == "gt4" and not topics:
@@ -98,9 +124,9 @@ def read_subscribe(body: Element, *, dialect: Dialect) -> Subscribe:
 
 
 def write_subscribe(
-    request: Subscribe, *, dialect: Dialect, consumer: str, policy: bytes = b""
+    request: Subscribe, *, dialect: Dialect, consumer: EndpointReference, policy: bytes = b""
 ) -> bytes:
-    """A Subscribe to send to a producer, whose notifications go to the address `consumer`.
+    """A Subscribe to send to a producer, whose notifications go to `consumer`.
 
     `policy` are the children of the SubscriptionPolicy, serialised.
     """
@@ -116,21 +142,20 @@ def write_subscribe(
         filters = topics + preconditions + selectors
         inner = b"<_n:Filter>" + filters + b"</_n:Filter>" if filters else b""
         inner += time + policies
-    reference = (
-        f'<_n:ConsumerReference><wsa:Address xmlns:wsa="{dialect.wsa}">{escape(consumer)}'
-        "</wsa:Address></_n:ConsumerReference>"
-    )
-    head = f'<_n:Subscribe xmlns:_n="{dialect.nt}">{reference}'.encode()
-    return head + inner + b"</_n:Subscribe>"
+    to = write_epr(consumer, name="ConsumerReference", namespace=dialect.nt, dialect=dialect)
+    return f'<_n:Subscribe xmlns:_n="{dialect.nt}">'.encode() + to + inner + b"</_n:Subscribe>"
 
 
-def write_conditions(request: Subscribe, *, dialect: Dialect) -> tuple[bytes, bytes]:
-    """The elements that hold what is asked of the message, and of the producer's properties."""
+def write_conditions(
+    request: Subscribe, *, dialect: Dialect, contents: str = ns.XPATH_1
+) -> tuple[bytes, bytes]:
+    """The elements that hold what is asked of the message, as a dialect of the address `contents`,
+    and of the producer's properties."""
     names = ("MessageContent", "ProducerProperties")
     if dialect.family == "gt4":
         names = ("Selector", "Precondition")
-    selectors = (_condition(one, names[0], dialect) for one in request.contents)
-    preconditions = (_condition(one, names[1], dialect) for one in request.properties)
+    selectors = (_condition(one, names[0], contents, dialect) for one in request.contents)
+    preconditions = (_condition(one, names[1], ns.XPATH_1, dialect) for one in request.properties)
     return b"".join(selectors), b"".join(preconditions)
 
 
@@ -243,8 +268,8 @@ def write_topic_expression(topic: TopicExpression, *, dialect: Dialect) -> bytes
     return _expression("TopicExpression", topic.text, address, topic.scope, dialect)
 
 
-def _condition(condition: Condition, name: str, dialect: Dialect) -> bytes:
-    return _expression(name, condition.expression, ns.XPATH_1, condition.scope, dialect)
+def _condition(condition: Condition, name: str, address: str, dialect: Dialect) -> bytes:
+    return _expression(name, condition.expression, address, condition.scope, dialect)
 
 
 def _expression(

@@ -69,6 +69,7 @@ _BLOCKS = {
     "QueryResourcePropertiesPollType": _expression(),
     "ExecutionPollType": _PROBES.map("<agg:ProbeName>{}</agg:ProbeName>".format),
     "AggregatorSubscriptionType": _names("TopicExpression", 1),
+    "AggregatorPullPointType": _names("TopicExpression", 2),
     "Nothing": content(),
 }
 

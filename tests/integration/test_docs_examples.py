@@ -186,14 +186,15 @@ def configurations() -> list[Any]:
 def test_a_configuration_of_collection_that_is_shown_is_taken(
     readme: RunningService, config: str
 ) -> None:
-    if "AggregatorSubscriptionType" in config:
-        # It is taken so far that the member is asked, who is not there.
-        answer = soap.call(readme.group, soap.add_body("http://127.0.0.1:1/configured", config))
-        assert (
-            answer.fault[1]
-            == "the SubscriptionAggregatorSource failed: no connection to the member"
-        )
-        return
+    for source in ("Subscription", "PullPoint"):
+        if f"Aggregator{source}Type" in config:
+            # It is taken so far that the member is asked, who is not there.
+            answer = soap.call(readme.group, soap.add_body("http://127.0.0.1:1/configured", config))
+            assert (
+                answer.fault[1]
+                == f"the {source}AggregatorSource failed: no connection to the member"
+            )
+            return
     entry = soap.add(readme.group, "http://127.0.0.1:1/configured", config)
     assert soap.destroy(entry).status == 200
 

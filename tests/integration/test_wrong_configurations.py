@@ -24,7 +24,7 @@ CONFIGS = {
         f'<agg:AggregatorConfig xmlns:agg="{AGG}"/>',
         "Could not locate an Aggregator source that was compatible with the specified parameters: "
         "the AggregatorConfig holds no element; the sources of this group claim "
-        f"{{{AGG}}}AggregatorSubscriptionType, {{{AGG}}}ExecutionPollType, ",
+        f"{{{AGG}}}AggregatorPullPointType, {{{AGG}}}AggregatorSubscriptionType, ",
     ),
     "a source in no namespace": (
         f'<agg:AggregatorConfig xmlns:agg="{AGG}"><ExecutionPollType/></agg:AggregatorConfig>',

@@ -43,7 +43,7 @@ class TooSlow:
 def feed_of(group: Group, *, sent: int, termination: int | None = None) -> Feed:
     """A feed that tells every change, and was told so much before."""
     stored = SimpleNamespace(
-        id=1, sent=sent, suspended=0, failures=0, error="", error_since=None, key="k"
+        id=1, sent=sent, suspended=0, failures=0, error="", error_since=None, key="k", pull_point=0
     )
     stored.termination = termination
     subscriber: Any = SimpleNamespace(

@@ -34,6 +34,8 @@ def test_the_shipped_ones_carry_names_as_mds4_gave_them() -> None:
         "ExecutionAggregatorSource",
         "SubscriptionAggregatorSource",
         "EventAggregatorSource",
+        # MDS4 had none of this kind.
+        "PullPointAggregatorSource",
     }
     assert set(found.sinks) == {"index"}
     assert found.source("QueryAggregatorSource") is not None

@@ -13,12 +13,14 @@ from aggregator.errors import StoreUnavailable
 from aggregator.server.documents import get_document
 from aggregator.server.service import HANDLERS
 from aggregator.server.wsdl import DialectName, Kind, wsdl
+from aggregator.wire.dialects import OPERATIONS
 from tests.unit.view_fakes import NOW
 
 ENTRIES = "/wsrf/services/GroupEntry"
 NOTIFICATION = {
     "consumer": "/wsrf/services/NotificationConsumerService",
     "subscription": "/wsrf/services/SubscriptionManagerService",
+    "pullpoint": "/wsrf/services/PullPointService",
 }
 QUERIES = ("", "wsdl", "WSDL=", "wsdl=gt4")
 
@@ -87,6 +89,9 @@ def test_the_wsdl_is_that_of_all_entries() -> None:
     assert b'location="http://index:8080/wsrf/services/GroupEntry"' in document.body
 
 
+ONVIF = {operation.name for operation in OPERATIONS if operation.spec == "tev"}
+
+
 def told(page: bytes) -> set[str]:
     """The operations that a page names."""
     return set(re.findall(r"<code>(\w+)</code>", page.decode()))
@@ -110,12 +115,27 @@ def test_the_page_of_a_service_names_what_it_does(path: str) -> None:
     assert told(page) == {name for known, name in HANDLERS if known == kind}
 
 
-@pytest.mark.parametrize("dialect", ["oasis", "gt4"])
-@pytest.mark.parametrize("kind", ["group", "entry", "consumer", "subscription"])
+def test_the_drafts_have_no_pull_points() -> None:
+    site: Any = FakeSite()
+    assert get_document(site, NOTIFICATION["pullpoint"], "wsdl").status == 200
+    document = get_document(site, NOTIFICATION["pullpoint"], "wsdl=gt4")
+    assert document.status == 404
+    assert b"ask for ?wsdl (oasis)\n" in document.body
+    assert b"gt4" not in get_document(site, NOTIFICATION["pullpoint"], "").body
+
+
+@pytest.mark.parametrize(
+    ("kind", "dialect"),
+    [
+        *((k, d) for k in ("group", "entry", "consumer", "subscription") for d in ("oasis", "gt4")),
+        ("pullpoint", "oasis"),
+    ],
+)
 def test_what_a_wsdl_offers_is_done(kind: Kind, dialect: DialectName) -> None:
     document = etree.fromstring(wsdl(kind, dialect, address="http://a", schemas="http://b"))
     offered = {item.get("name") for item in document.find("{*}portType").iter("{*}operation")}
-    done = {name for known, name in HANDLERS if known == kind}
+    # ONVIF's are in its own, which its clients have.
+    done = {name for known, name in HANDLERS if known == kind} - ONVIF
     only_final = {"GetResourcePropertyDocument", "Renew", "Unsubscribe"}
     if kind == "subscription":
         # The draft has no such operation on a subscription.

@@ -168,13 +168,17 @@ def operation(name: str) -> str:
     return f'<o:{local} xmlns:o="{namespace}"/>'
 
 
+#: ONVIF's events have one spelling.
+IN_WSRF = [operation for operation in OPERATIONS if operation.spec != "tev"]
+
+
 class TestDispatch:
     @pytest.mark.parametrize("name", BY_BODY)
     @pytest.mark.parametrize("soap_action", ["", '""', '"urn:wrong"', '"http://x/sg-2/Add"'])
     def test_is_by_the_body_alone(self, name: str, soap_action: str) -> None:
         assert dispatch(envelope(operation(name)), soap_action) == BY_BODY[name]
 
-    @pytest.mark.parametrize("wanted", OPERATIONS, ids=lambda wanted: wanted.name)
+    @pytest.mark.parametrize("wanted", IN_WSRF, ids=lambda wanted: wanted.name)
     @pytest.mark.parametrize("quoted", ['"{}"', "{}"])
     @pytest.mark.parametrize("in_header", [True, False])
     def test_wsrf_lite_is_known_by_its_actions(
@@ -200,7 +204,7 @@ class TestDispatch:
         ],
     )
     def test_the_rest_is_no_operation_and_those_there_are_are_named(self, body: str) -> None:
-        with pytest.raises(UnknownOperation, match=r"there are Add, Destroy, .*SetTermination"):
+        with pytest.raises(UnknownOperation, match=r"there are Add, .*Destroy, .*SetTermination"):
             dispatch(envelope(body), "")
 
     def test_the_operations_told_are_those_of_the_dialect(self) -> None:

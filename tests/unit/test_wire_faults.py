@@ -102,6 +102,8 @@ class TestSchema:
         version: SoapVersion,
     ) -> None:
         for operation in (None, *OPERATIONS):
+            if operation is not None and dialect.family not in operation.dialects:
+                continue
             sent = fault(made(cls, "words <&> \x01", causes), version, dialect, operation)
             published_schemas().validate(envelope(sent, version).body)
 

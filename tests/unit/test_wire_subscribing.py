@@ -47,7 +47,10 @@ class TestSubscribe:
             b"" if not raw or dialect is GT4 else f'<n:UseRaw xmlns:n="{dialect.nt}"/>'.encode()
         )
         written = write_subscribe(
-            asked(raw=raw), dialect=dialect, consumer="http://c/?a&b", policy=policy
+            asked(raw=raw),
+            dialect=dialect,
+            consumer=EndpointReference("http://c/?a&b"),
+            policy=policy,
         )
         body = parse(written)
         published_schemas().validate(body)

@@ -1,0 +1,33 @@
+"""The file of logins at members: names of hosts with user and password, as netrc has them."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import stat
+from collections.abc import Mapping
+
+
+def read_logins(name: str) -> Mapping[str, tuple[str, str]]:
+    """User and password by machine, as the file says; raises ValueError, which tells no password.
+
+    The entry ``default`` is left out: it is for whatever host is asked, and anybody may register
+    one.
+    """
+    try:
+        mode = os.stat(name).st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ValueError(
+                f"others may read or write {name}, which holds passwords; chmod go= it"
+            )
+        found = netrc.netrc(name)
+    except netrc.NetrcParseError as error:
+        raise ValueError(f"{name} is no netrc file: look at line {error.lineno}") from None
+    except (OSError, UnicodeError) as error:
+        reason = os.strerror(error.errno or 0) if isinstance(error, OSError) else "no text"
+        raise ValueError(f"{name} can't be read: {reason}") from None
+    return {
+        host: (user, password or "")
+        for host, (user, _, password) in found.hosts.items()
+        if host != "default"
+    }
