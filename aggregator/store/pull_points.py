@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from aggregator.errors import InboxFull, ResourceUnknown
+from aggregator.store.bus_places import note_subscription
 from aggregator.store.chunks import chunks
 from aggregator.store.pull_tables import pull_points, pulled
 from aggregator.store.statement import Statement
@@ -66,9 +67,12 @@ TURN = Statement(
 )
 DESTROY = Statement(delete(pull_points).where(_by_id))
 SUBSCRIBED = Statement(
-    select(subscriptions.c.id, subscriptions.c.group_id).where(
-        subscriptions.c.pull_point == bindparam("of")
-    )
+    select(
+        subscriptions.c.id,
+        subscriptions.c.group_id,
+        subscriptions.c.key,
+        subscriptions.c.entry_key,
+    ).where(subscriptions.c.pull_point == bindparam("of"))
 )
 WAITING = Statement(
     select(func.count()).select_from(pulled).where(pulled.c.pull_point_id == bindparam("of"))
@@ -159,9 +163,10 @@ def pull_point_of(connection: Connection, number: int) -> PullPoint:
 
 def destroy_pull_point(write: Write, number: int) -> None:
     """End a pull point, with the subscriptions whose consumer it is, and what waits there."""
-    for subscription, group in SUBSCRIBED.rows(write.connection, of=number):
+    for subscription, group, key, entry_key in SUBSCRIBED.rows(write.connection, of=number):
         if write.run(END, of=subscription):
             write.join(group, -1)
+            note_subscription(write, "unsubscribed", group, key, entry_key)
     write.run(DESTROY, of=number)
 
 

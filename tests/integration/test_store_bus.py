@@ -23,10 +23,12 @@ from aggregator.store.happenings import (
 from aggregator.store.leases import take_shards
 from aggregator.store.outbox import Told, notices_after, prune_notices
 from aggregator.store.processes import start_process
+from aggregator.store.pull_points import destroy_pull_point, make_pull_point
 from aggregator.store.shards import slot_of
 from aggregator.store.subscriptions import (
     count_subscriptions,
     end_subscription,
+    end_subscriptions,
     find_subscription,
     make_subscription,
     subscriptions_of,
@@ -38,7 +40,7 @@ from tests.stores import SECOND, ManualClock, added
 store, clock = stores.store, stores.clock
 
 
-def subscribe(write: Write) -> str:
+def subscribe(write: Write, *, pull_point: int = 0, termination: int | None = None) -> str:
     return make_subscription(
         write,
         group_id=1,
@@ -47,7 +49,8 @@ def subscribe(write: Write) -> str:
         dialect="oasis",
         consumer=b"<c/>",
         request="{}",
-        termination=None,
+        termination=termination,
+        pull_point=pull_point,
     )
 
 
@@ -161,6 +164,21 @@ def test_subscriptions_are_noted_for_a_group_on_the_bus_alone(store: Store) -> N
     assert [one.kind for one in happened(store)] == ["subscribed", "unsubscribed"]
     assert len({one.key for one in happened(store)}) == 1
     assert key not in {one.key for one in happened(store)}, "who knows it can end it"
+
+
+def test_a_subscription_that_ends_otherwise_is_noted_too(store: Store) -> None:
+    """With its pull point; because it stayed away; because its time is over."""
+    store.writer.run(partial(make_place, group_id=1))
+    number, _ = store.writer.run(partial(make_pull_point, lifetime=60))
+    store.writer.run(partial(subscribe, pull_point=number))
+    store.writer.run(partial(destroy_pull_point, number=number))
+    store.writer.run(subscribe)
+    for _ in range(5):
+        added(store)
+    store.writer.run(partial(prune_notices, group_id=1, before=0, longest=2, ends=True))
+    store.writer.run(partial(subscribe, termination=1))
+    assert store.writer.run(partial(end_subscriptions, most=9)) == 1
+    assert [one.kind for one in happened(store)] == ["subscribed", "unsubscribed"] * 3
 
 
 def test_a_start_is_told_once_for_each_start(store: Store) -> None:
