@@ -35,7 +35,7 @@ class EventsSettings:
         False,
         truth(),
         "Whether the service publishes its own life: registrations, collections that fail and"
-        " recover, subscriptions, start and stop.",
+        " recover, subscriptions, start and stop. The same on all hosts that share a store.",
     )
     durable: bool = setting(
         False,
