@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 
@@ -14,7 +15,7 @@ from aggregator.contract import (
     Group,
     SourceType,
 )
-from aggregator.errors import CollectError
+from aggregator.errors import CollectError, StoreUnavailable
 from aggregator.model import Plan
 from aggregator.wire.dialects import CREATE_PULL_POINT, DESTROY_PULL_POINT, GET_MESSAGES, OASIS
 from aggregator.wire.epr import EndpointReference
@@ -34,6 +35,8 @@ BLOCK = clark(AGG, "AggregatorPullPointType")
 _TOGETHER = 100
 #: Messages that wait for the collector, beyond which no more are fetched for some seconds.
 _CROWDED, _PAUSE = 1000, 5.0
+#: Seconds until a store that is away is asked again.
+_RETRY = 1.0
 _ONVIF, _WSN = "onvif", "wsn"
 
 
@@ -61,18 +64,19 @@ class PullPointAggregatorSource(AggregatorSource):
         """Fetch what there is, and put it where `receive` is given each message."""
         asked = Pull.of(plan)
         if not context.memory.get("manager"):
-            return Collected(None, await _subscribed(asked, context), again=0.0)
+            return Collected(None, await _again(asked, context))
         try:
             found = await _fetched(asked, context)
         except CollectError as error:
             if error.code != "fault":
                 raise
             context.log.info("the subscription is made again: %s", error)
-            return Collected(None, await _again(asked, context), again=0.0)
+            # Asked at the next turn, not at once: it may not know this one either.
+            return Collected(None, await _again(asked, context))
         waiting = 0
         if found.messages:
             # Before anything can fail: nobody has them any more.
-            waiting = await context.consumers.put(context.memory["consumer"], found.messages)
+            waiting = await _put(found.messages, context)
         remember = {} if found.lifetime is None else times(found.lifetime, context.now)
         needed = 2 * (plan.turn / 1000 + asked.wait)
         remember |= await _renewed({**context.memory, **remember}, needed, context)
@@ -88,7 +92,7 @@ class PullPointAggregatorSource(AggregatorSource):
     async def release(self, plan: Plan, *, context: Context) -> None:
         """Unsubscribe, and destroy the pull point; what the member does not know is undone."""
         try:
-            await _ended(context)
+            await _ended(context.memory, context)
         except CollectError as error:
             if error.code != "fault":
                 raise
@@ -181,7 +185,7 @@ async def _renewed(memory: Mapping[str, str], needed: float, context: Context) -
             lifetime=asked,
             dialect=OASIS,
             context=context,
-            way=_way(manager, context),
+            way=_way(manager, memory, context),
         )
     except CollectError as error:
         if error.code not in ("fault", "http-status"):
@@ -211,19 +215,28 @@ async def _again(asked: Pull, context: Context) -> dict[str, str]:
     """Subscribe anew; the old subscription may be there, and would be in the way of others."""
     remember = await _subscribed(asked, context)
     with suppress(CollectError):
-        await _ended(context)
+        await _ended({**context.memory, "skew": remember.get("skew", "0")}, context)
     return remember
 
 
-async def _ended(context: Context) -> None:
-    memory = context.memory
+async def _put(messages: Sequence[bytes], context: Context) -> int:
+    """Store messages; a store that is away is waited for as long as the turn may last."""
+    while True:
+        try:
+            return await context.consumers.put(context.memory["consumer"], messages)
+        except StoreUnavailable as error:
+            context.log.warning("messages that were fetched wait for the store: %s", error)
+            await asyncio.sleep(_RETRY)
+
+
+async def _ended(memory: Mapping[str, str], context: Context) -> None:
+    if memory.get("point"):
+        with suppress(CollectError):
+            await _destroyed(memory["point"].encode(), context)
     if memory.get("manager"):
         manager = memory["manager"].encode()
-        with suppress(CollectError):
-            # The pull point is to go in any case.
-            if memory.get("point"):
-                await _destroyed(memory["point"].encode(), context)
-        await unsubscribe(manager, dialect=OASIS, context=context, way=_way(manager, context))
+        way = _way(manager, memory, context)
+        await unsubscribe(manager, dialect=OASIS, context=context, way=way)
 
 
 async def _destroyed(point: bytes, context: Context) -> None:
@@ -231,10 +244,10 @@ async def _destroyed(point: bytes, context: Context) -> None:
     await call(DESTROY_PULL_POINT, body, to=reference_of(point), dialect=OASIS, context=context)
 
 
-def _way(manager: bytes, context: Context) -> Way:
-    if context.memory.get("form") != _ONVIF:
+def _way(manager: bytes, memory: Mapping[str, str], context: Context) -> Way:
+    if memory.get("form") != _ONVIF:
         return Way()
-    skew = int(context.memory.get("skew", "0"))
+    skew = int(memory.get("skew", "0"))
     return way_to(reference_of(manager).address, skew=skew, context=context)
 
 

@@ -182,7 +182,7 @@ class Feed:
             self.progress = _well(self.progress)
             self.moved = True
         self._settle()
-        self.ended = any(item.ends for item in items)
+        self.ended = self.ended or any(item.ends for item in items)
 
     def _settle(self) -> None:
         """All before what still waits was sent, or was none of the subscriber's business."""

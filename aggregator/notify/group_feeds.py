@@ -15,6 +15,7 @@ from aggregator.errors import (
     AggregatorException,
     CollectError,
     InboxFull,
+    ResourceUnknown,
     StoreUnavailable,
 )
 from aggregator.notify import metrics
@@ -199,6 +200,10 @@ class GroupFeeds:
                 return await self._write(put)
             except InboxFull as error:
                 raise CollectError(error.message, code="full") from error
+            except ResourceUnknown:
+                # Nobody can come for it any more.
+                feed.ended = True
+                return None
             except StoreUnavailable as error:
                 # Which is no failure of the consumer's.
                 logger.info("a pull point waits for the store: %s", error, extra=feed.words())

@@ -25,7 +25,7 @@ from aggregator.server.request import Reply, Request, reply
 from aggregator.server.routes import MANAGER, SERVICES
 from aggregator.server.site import Site
 from aggregator.store.outbox import last_notice
-from aggregator.store.pull_points import PULL_POINT_PATH, find_pull_point
+from aggregator.store.pull_points import PULL_POINT_PATH, find_pull_point, hold_pull_point
 from aggregator.store.subscriptions import count_subscriptions, make_subscription
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
@@ -146,7 +146,10 @@ def _pull_point_token(site: Site, address: str) -> str | None:
 
 def _own_pull_point(write: Write, token: str) -> int:
     try:
-        return find_pull_point(write.connection, token).id
+        number = find_pull_point(write.connection, token).id
+        # Who ends it meanwhile would not see the subscription.
+        hold_pull_point(write, number)
+        return number
     except ResourceUnknown as error:
         raise SubscribeFailed(f"the ConsumerReference: {error.message}") from error
 

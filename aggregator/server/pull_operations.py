@@ -20,6 +20,7 @@ from aggregator.store.pull_points import (
     count_pull_points,
     destroy_pull_point,
     find_pull_point,
+    keep_turn,
     make_pull_point,
     pull_point_of,
     put_pulled,
@@ -202,7 +203,7 @@ def _look(request: Request, write: Write, *, most: int, wait: float, turn: int |
         # As long as at first from the answer on, and no shorter than it waits (ONVIF Core, 9.1.1).
         lifetime = max(point.lifetime, _micros(wait))
         termination = _kept_alive(write, subscription, lifetime, wait=_micros(wait))
-    if turn < point.turn:
+    elif not keep_turn(write, point.id, turn):
         return _Pulled(write.now, termination, point.id, None, [])
     messages = [] if request.is_gone() else take_pulled(write, point.id, most=most)
     return _Pulled(write.now, termination, point.id, turn, messages)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -65,6 +66,12 @@ TURN = Statement(
     .values(used=bindparam("now"), turn=pull_points.c.turn + 1)
     .returning(pull_points.c.turn)
 )
+KEEP = Statement(
+    update(pull_points)
+    .where(_by_id, pull_points.c.turn == bindparam("mine"))
+    .values(used=bindparam("now"))
+)
+HOLD = Statement(update(pull_points).where(_by_id).values(used=pull_points.c.used))
 DESTROY = Statement(delete(pull_points).where(_by_id))
 SUBSCRIBED = Statement(
     select(
@@ -154,15 +161,24 @@ def find_pull_point(connection: Connection, token: str) -> PullPoint:
 
 
 def pull_point_of(connection: Connection, number: int) -> PullPoint:
-    """The pull point of a subscription that has one; raises ResourceUnknown for any other."""
+    """The pull point of a subscription that has one; raises ResourceUnknown for any other, and
+    for one that has ended."""
     row = OF_ID.row(connection, of=number) if number else None
     if row is None:
         raise ResourceUnknown("the subscription has no pull point; its consumer is notified")
     return PullPoint(*row)
 
 
+def hold_pull_point(write: Write, number: int) -> None:
+    """Let nobody else take, subscribe to or end a pull point until the end of the transaction;
+    raises ResourceUnknown where somebody just ended it."""
+    if not write.run(HOLD, of=number):
+        raise ResourceUnknown("the pull point has just ended")
+
+
 def destroy_pull_point(write: Write, number: int) -> None:
     """End a pull point, with the subscriptions whose consumer it is, and what waits there."""
+    hold_pull_point(write, number)
     for subscription, group, key, entry_key in SUBSCRIBED.rows(write.connection, of=number):
         if write.run(END, of=subscription):
             write.join(group, -1)
@@ -174,6 +190,11 @@ def take_turn(write: Write, found: PullPoint) -> int:
     """Note that somebody asks a pull point; the number of this turn, above all earlier ones."""
     [(turn,)] = write.rows(TURN, of=found.id, now=write.now)
     return int(turn)
+
+
+def keep_turn(write: Write, number: int, turn: int) -> bool:
+    """Whether nobody asked a pull point since a turn, nor can before the transaction ends."""
+    return bool(write.run(KEEP, of=number, mine=turn, now=write.now))
 
 
 def take_pulled(write: Write, number: int, *, most: int) -> list[bytes]:
@@ -192,7 +213,9 @@ def take_pulled(write: Write, number: int, *, most: int) -> list[bytes]:
 
 
 def put_pulled(write: Write, number: int, messages: Sequence[bytes], *, most: int) -> None:
-    """Put messages into a pull point; raises InboxFull where more than `most` would wait."""
+    """Put messages into a pull point; raises InboxFull where more than `most` would wait, and
+    ResourceUnknown where there is none any more."""
+    pull_point_of(write.connection, number)
     row = WAITING.row(write.connection, of=number)
     waiting = int(row[0]) if row else 0
     if waiting and waiting + len(messages) > most:
@@ -215,7 +238,7 @@ def put_notices(
     """Put what a subscription tells into its pull point, and note how far it has come by that.
 
     Each message comes with the sequence of its change; all of one change are put together. What
-    was put before is not put again. Raises InboxFull.
+    was put before is not put again. Raises InboxFull and ResourceUnknown.
     """
     row = SENT.row(write.connection, of=subscription)
     if row is None:
@@ -245,7 +268,8 @@ def end_forsaken(write: Write, *, most: int) -> int:
     """End pull points that nobody asked for as long as they live, at most `most`; how many."""
     found = [row[0] for row in FORSAKEN.rows(write.connection, now=write.now, most=most)]
     for number in found:
-        destroy_pull_point(write, number)
+        with suppress(ResourceUnknown):
+            destroy_pull_point(write, number)
     return len(found)
 
 

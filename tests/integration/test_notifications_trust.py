@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests import notified, soap
 from tests.databases import DATABASES, database
 from tests.notified import Consumer, subscribe
+from tests.pulled import messages, pull_point
 from tests.service import MANY_GROUPS, running_service, start_service
 from tests.waiting import until
 
@@ -98,6 +100,40 @@ def test_nothing_is_lost_when_all_is_killed(kind: str, tmp_path: Path) -> None:
     for name, message in zip(consumer.ids(), consumer.messages(), strict=True):
         assert by_id.setdefault(name, told(message)) == told(message)
     assert list(by_id.values()) == added
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_a_pull_point_gives_each_once_whatever_is_killed(kind: str, tmp_path: Path) -> None:
+    with database(kind, tmp_path) as url:
+        options = ["--database", url]
+        running = start_service(tmp_path / "service", config=CONFIG, options=options)
+        port = int(running.url.rpartition(":")[2])
+        point = pull_point(running.url)
+        subscribe(running.group, point)
+        added: list[str] = []
+        try:
+            for turn in range(3):
+                for number in range(40):
+                    address = f"http://m/{turn}/{number}"
+                    soap.add(running.group, address)
+                    added.append(address)
+                running.kill()
+                running = start_service(
+                    tmp_path / "service", config=CONFIG, options=options, port=port
+                )
+            found: list[str] = []
+
+            def all_are_there() -> bool:
+                with contextlib.suppress(ConnectionError):
+                    found.extend(told(one.find("{*}Message")[0]) for one in messages(point, 7))
+                return len(found) >= len(added)
+
+            until(all_are_there, what="all are told")
+            time.sleep(0.5)
+            assert messages(point) == []
+        finally:
+            running.kill()
+    assert found == added
 
 
 def test_a_restart_in_order_repeats_nothing(tmp_path: Path) -> None:
