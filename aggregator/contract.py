@@ -9,7 +9,7 @@ traceback, and nobody else suffers from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any, NamedTuple, Protocol
@@ -120,6 +120,28 @@ class Consumers(Protocol):
         """
 
 
+Put = Callable[[Sequence[bytes]], Awaitable[int]]
+
+
+class Events(Protocol):
+    """The event bus that the service is configured for: durable queues of what is published there.
+
+    An empty event id or origin is any. Every failure of the broker is a CollectError.
+    """
+
+    async def bind(self, *, event_id: str, origin: str) -> str:
+        """A new queue that takes what is published from now on; its name."""
+
+    async def fetch(self, name: str, *, event_id: str, origin: str, put: Put) -> bool:
+        """Hand some of what waits to `put`; it leaves the queue then. Whether there is more."""
+
+    async def delete(self, name: str) -> None:
+        """Delete a queue with what waits in it. Safe twice."""
+
+    def read(self, message: bytes) -> bytes:
+        """The element that a fetched message becomes; CollectError where it can't be read."""
+
+
 class Context(Protocol):
     """What is offered to a source while it works for one entry."""
 
@@ -145,6 +167,10 @@ class Context(Protocol):
 
     def login(self, url: str) -> Login | None:
         """What is configured for the host and the port of an URL, and is for nobody else."""
+
+    @property
+    def events(self) -> Events:
+        """The event bus."""
 
     @property
     def content(self) -> tuple[bytes, ...]:

@@ -6,7 +6,7 @@ The project's own tests use it; so may those of other packages.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any
@@ -213,6 +213,45 @@ class ScriptedConsumers:
         return len(self.fetched)
 
 
+class ScriptedEvents:
+    """`aggregator.contract.Events` that hands out what its script says, a list for each fetch."""
+
+    def __init__(self, *script: Sequence[bytes] | Exception) -> None:
+        self.script = list(script)
+        self.bound: list[tuple[str, str]] = []
+        self.deleted: list[str] = []
+
+    async def bind(self, *, event_id: str, origin: str) -> str:
+        """The next queue."""
+        self.bound.append((event_id, origin))
+        return f"queue-{len(self.bound)}"
+
+    async def fetch(
+        self,
+        name: str,
+        *,
+        event_id: str,
+        origin: str,
+        put: Callable[[Sequence[bytes]], Awaitable[int]],
+    ) -> bool:
+        """Put the next messages of the script."""
+        if not self.script:
+            return False
+        found = self.script.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        await put(found)
+        return bool(self.script)
+
+    async def delete(self, name: str) -> None:
+        """Note the queue."""
+        self.deleted.append(name)
+
+    def read(self, message: bytes) -> bytes:
+        """The message itself."""
+        return message
+
+
 @dataclass(slots=True)
 class StubContext:
     """`aggregator.contract.Context` and `SinkContext` made of what the test gives."""
@@ -224,6 +263,7 @@ class StubContext:
     tables: Any = None
     now: int = 0
     consumers: Any = field(default_factory=ScriptedConsumers)
+    events: Any = field(default_factory=ScriptedEvents)
     content: tuple[bytes, ...] = ()
     subscription_lifetime: float = 600.0
     logins: Mapping[str, Login] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import kombu
@@ -28,7 +29,10 @@ from aggregator.events import (
 from aggregator.events.settings import _Process
 from aggregator.events.tasks import SECOND, MemoryTasks
 from aggregator.events.transport import disconnect
+from aggregator.store.migrate import migrate
 from tests.cut_proxy import CutProxy
+from tests.databases import database
+from tests.stores import opened
 
 VARIABLE = "AGGREGATOR_TEST_AMQP"
 DEFAULT = "amqp://guest:guest@localhost:5672//"
@@ -101,7 +105,7 @@ def own_system(broker: str) -> Iterator[str]:
     finally:
         disconnect()
         _Process.settings = before
-        if broker:
+        if broker.startswith("amqp"):
             delete(f"{name}.events.topic")
 
 
@@ -143,11 +147,29 @@ def system() -> Iterator[str]:
         yield name
 
 
-@pytest.fixture(params=["memory", "amqp"])
-def system_on_either(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The name of a system, once within this process and once on the broker."""
-    with own_system(amqp_url() if request.param == "amqp" else "") as name:
+@pytest.fixture(
+    params=["memory", "amqp", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+)
+def system_on_each(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The name of a system: within this process, on the broker, and in each kind of store."""
+    if request.param in ("memory", "amqp"):
+        with own_system(amqp_url() if request.param == "amqp" else "") as name:
+            yield name
+        return
+    with migrated(request.param, tmp_path) as url, own_system(url) as name:
         yield name
+
+
+@contextmanager
+def migrated(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty store of a kind, as processes of the service have it."""
+    with database(kind, folder) as url:
+        store = opened(url, folder)
+        try:
+            migrate(store)
+        finally:
+            store.close()
+        yield url
 
 
 @pytest.fixture

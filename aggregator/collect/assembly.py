@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from aggregator.bus.assembly import bus_of, prune
+from aggregator.bus.bus import Bus
+from aggregator.bus.collecting import BusEvents
 from aggregator.collect import metrics
 from aggregator.collect.assignments import Assignments
 from aggregator.collect.collecting import Collecting
 from aggregator.collect.collector import Collector
 from aggregator.collect.consumers import StoreConsumers
 from aggregator.collect.context import Offered
-from aggregator.collect.delivering import Delivering
+from aggregator.collect.delivering import Delivering, deliverings
 from aggregator.collect.dispatch import Result
 from aggregator.collect.farewell import Farewell
 from aggregator.collect.following import Following
@@ -26,7 +29,6 @@ from aggregator.collect.releasing import Releasing
 from aggregator.config import Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.contract import Http, RunProbe
-from aggregator.errors import ConfigError
 from aggregator.notify.conditions import Conditions
 from aggregator.notify.delivery import Delivery
 from aggregator.notify.group_feeds import NotifiedGroup
@@ -57,6 +59,8 @@ class Parts:
     receiving: Receiving
     releasing: Releasing
     delivery: Delivery
+    bus: Bus | None
+    events: BusEvents
 
 
 def assemble(
@@ -72,16 +76,16 @@ def assemble(
 ) -> Parts:
     """Put the parts together; raises ConfigError for a sink that is not installed.
 
-    `http` is the way to members, `delivering` that to subscribers' consumers. `holder` is the name
-    under which the lease is held, `process` that of this process.
+    `http` is the way to members, `delivering` that to consumers. `holder` is the name under which
+    the lease is held, `process` that of this process.
     """
     recording = _recording(settings, store, holder)
-    sinks = _sinks(settings, plugins, store)
-    metrics.announce({source.name for source in plugins.sources.values()})
+    sinks = deliverings(settings, plugins, store)
     recorders = _recorders(recording, sinks)
     lease = _lease(settings.collect, recording)
     farewell = Farewell(plugins=plugins, sinks=sinks, recording=recording)
-    offered = _offered(settings, recording, http, run_probe)
+    events = BusEvents(settings, store)
+    offered = _offered(settings, recording, http, run_probe, events)
     shared = _Shared(
         settings=settings,
         plugins=plugins,
@@ -93,12 +97,10 @@ def assemble(
         record=lambda result: recorders[result.context.assignment.group].put(result),
     )
     collecting = _collecting(shared)
-    collector = _collector(shared, collecting, farewell)
-    lease.on_change = collector.lease_changed
     housekeeping = _housekeeping(settings, recording, lease, process)
     return Parts(
         lease=lease,
-        collector=collector,
+        collector=_collector(shared, collecting, farewell, lease),
         collecting=collecting,
         recorders=recorders,
         recording=recording,
@@ -108,6 +110,8 @@ def assemble(
         receiving=_receiving(shared, collecting),
         releasing=_releasing(shared),
         delivery=_delivery(shared, recorders, delivering),
+        bus=_bus(shared),
+        events=events,
     )
 
 
@@ -125,18 +129,23 @@ class _Shared:
     record: Callable[[Result], None]
 
 
-def _collector(shared: _Shared, collecting: Collecting, farewell: Farewell) -> Collector:
-    return Collector(
+def _collector(
+    shared: _Shared, collecting: Collecting, farewell: Farewell, lease: Lease
+) -> Collector:
+    collector = Collector(
         following=shared.following,
         collecting=collecting,
         farewell=farewell,
         groups=shared.settings.groups,
         epochs=shared.epochs,
     )
+    lease.on_change = collector.lease_changed
+    return collector
 
 
 def _collecting(shared: _Shared) -> Collecting:
     settings = shared.settings
+    metrics.announce({source.name for source in shared.plugins.sources.values()})
     return Collecting(
         assignments=shared.assignments,
         plugins=shared.plugins,
@@ -212,7 +221,14 @@ def _delivery(
     return delivery
 
 
-def _offered(settings: Settings, recording: Recording, http: Http, run_probe: RunProbe) -> Offered:
+def _bus(shared: _Shared) -> Bus | None:
+    ask, write, clock = shared.following.ask, shared.recording.write, shared.recording.store.clock
+    return bus_of(shared.settings, ask=ask, write=write, epochs=shared.epochs, clock=clock)
+
+
+def _offered(
+    settings: Settings, recording: Recording, http: Http, run_probe: RunProbe, events: BusEvents
+) -> Offered:
     url = settings.server.public_url.rstrip("/")
 
     def consumers(assignment: Assignment) -> StoreConsumers:
@@ -224,6 +240,7 @@ def _offered(settings: Settings, recording: Recording, http: Http, run_probe: Ru
         recording.store.clock.now,
         consumers=consumers,
         subscription_lifetime=settings.notifications.subscription_lifetime,
+        events=events,
         logins=logins_of(settings.collect.logins),
     )
 
@@ -260,6 +277,7 @@ def _housekeeping(
         is_leader=lambda: bool(lease.epochs),
         interval=settings.collect.housekeeping_interval,
         changes_kept=settings.store.changes_kept,
+        prune_events=partial(prune, settings=settings),
     )
 
 
@@ -269,20 +287,6 @@ def _keeping_time(recording: Recording, lease: Lease, housekeeping: Housekeeping
         is_leader=lambda: bool(lease.epochs),
         on_host_set=housekeeping.clock_was_set,
     )
-
-
-def _sinks(settings: Settings, plugins: Plugins, store: Store) -> dict[str, Sequence[Delivering]]:
-    """Each group's ways to its sinks, in their order."""
-    found: dict[str, Sequence[Delivering]] = {}
-    for name, group in settings.groups.items():
-        for sink in group.sinks:
-            if sink not in plugins.sinks:
-                raise ConfigError(
-                    f"{sink!r} is not installed; there are {', '.join(sorted(plugins.sinks))}",
-                    element=f"groups.{name}.sinks",
-                )
-        found[name] = [Delivering(name, plugins.sinks[sink], store) for sink in group.sinks]
-    return found
 
 
 def _share(settings: Settings, probing: set[str], source: str) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any
 
-from aggregator.contract import Consumers, Http, Login, RunProbe, SinkTables
+from aggregator.contract import Consumers, Events, Http, Login, RunProbe, SinkTables
 from aggregator.errors import CollectError
 from aggregator.model import MemberFacts
 from aggregator.store.collection import Assignment
@@ -36,6 +36,7 @@ class Offered:
     probing: set[str] = field(default_factory=set)
     consumers: Callable[[Assignment], Consumers] | None = None
     subscription_lifetime: float = 600.0
+    events: Events | None = None
     logins: Callable[[str], Login | None] = lambda url: None
 
 
@@ -122,6 +123,13 @@ class EntryContext:
     def login(self, url: str) -> Login | None:
         """What is configured for the host and the port of an URL."""
         return self._offered.logins(url)
+
+    @property
+    def events(self) -> Events:
+        """The event bus."""
+        if self._offered.events is None:
+            raise CollectError("events are not collected here", code="no-events")
+        return self._offered.events
 
     @property
     def subscription_lifetime(self) -> float:

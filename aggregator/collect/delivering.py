@@ -12,9 +12,11 @@ from aggregator.collect import metrics
 from aggregator.collect.content import check_content, is_shipped, plain
 from aggregator.collect.context import DeliveryContext
 from aggregator.collect.dispatch import Result
+from aggregator.config import Settings
 from aggregator.contract import Collected, Delivery, SinkType
-from aggregator.errors import AggregatorException, DeliverError
+from aggregator.errors import AggregatorException, ConfigError, DeliverError
 from aggregator.model import MemberFacts
+from aggregator.registry.plugins import Plugins
 from aggregator.store.engine import Store
 from aggregator.store.sink_tables import StoreTables
 
@@ -123,3 +125,19 @@ class Delivering:
             extra={"group": self.group},
         )
         return DeliverError("the sink failed; the service's log tells more")
+
+
+def deliverings(
+    settings: Settings, plugins: Plugins, store: Store
+) -> dict[str, Sequence[Delivering]]:
+    """Each group's ways to its sinks, in their order; ConfigError for one that is not there."""
+    found: dict[str, Sequence[Delivering]] = {}
+    for name, group in settings.groups.items():
+        for sink in group.sinks:
+            if sink not in plugins.sinks:
+                raise ConfigError(
+                    f"{sink!r} is not installed; there are {', '.join(sorted(plugins.sinks))}",
+                    element=f"groups.{name}.sinks",
+                )
+        found[name] = [Delivering(name, plugins.sinks[sink], store) for sink in group.sinks]
+    return found

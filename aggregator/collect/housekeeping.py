@@ -42,11 +42,13 @@ class Housekeeping:
         is_leader: Callable[[], bool],
         interval: float,
         changes_kept: float,
+        prune_events: Callable[[Write], int] = lambda write: 0,
     ) -> None:
         self._recording = recording
         self._process = process
         self._is_leader = is_leader
         self._changes_kept = changes_kept
+        self._prune_events = prune_events
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
@@ -89,8 +91,8 @@ class Housekeeping:
             logger.info("%d more entries expired; the level debug names them", total - _NAMED)
 
     async def prune(self) -> None:
-        """Drop changes that every reader has seen long ago, a batch at a time, and addresses for
-        notifications that nobody needs."""
+        """Drop changes that every reader has seen long ago, a batch at a time, addresses for
+        notifications that nobody needs, and events that were kept for long enough."""
         kept = int(self._changes_kept * MICROSECONDS)
         if self._is_leader():
             await self._recording.write(close_orphans)
@@ -98,9 +100,10 @@ class Housekeeping:
         def unit(write: Write) -> int:
             return prune_changes(write, write.now - kept, limit=_CHANGES)
 
-        while self._is_leader():
-            if await self._recording.write(unit) < _CHANGES:
-                return
+        while self._is_leader() and await self._recording.write(unit) >= _CHANGES:
+            pass
+        while self._is_leader() and await self._recording.write(self._prune_events) > 0:
+            pass
 
     async def _sign(self) -> None:
         await self._recording.write(lambda write: heartbeat(write, self._process, ROLE))

@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from functools import partial
 
+from aggregator.bus import assembly as bus
+from aggregator.bus.carrying import AWAY
 from aggregator.collect.assembly import Parts, assemble
 from aggregator.collect.housekeeping import ROLE
 from aggregator.collect.http import HttpClient
@@ -116,6 +118,7 @@ class _Role:
                     await self._leave(parts, holder.name)
                 finally:
                     parts.following.close()
+                    parts.events.close()
         finally:
             await asyncio.to_thread(store.close)
             holder.close()
@@ -138,6 +141,7 @@ class _Role:
 
     def _enter(self, write: Write) -> None:
         start_process(write, self.process, ROLE)
+        bus.begin(write, self._settings)
         if self._before:
             end_process(write, self._before)
 
@@ -172,6 +176,8 @@ class _Role:
         parts.housekeeping.start()
         working = [parts.lease.keep(), parts.collector.follow(), parts.keeping_time.look_on()]
         working += [parts.receiving.receive(), parts.releasing.release(), parts.delivery.deliver()]
+        if parts.bus is not None:
+            working.append(parts.bus.publish())
         working += [recorder.run() for recorder in parts.recorders.values()]
         tasks = [asyncio.create_task(work) for work in working]
         ready()
@@ -190,9 +196,20 @@ class _Role:
                 await asyncio.wait_for(recorder.flush(), _FLUSH)
         with contextlib.suppress(StoreUnavailable, TimeoutError):
             await asyncio.wait_for(parts.delivery.finish(), _FLUSH)
+        await self._end_bus(parts)
         tasks[0].cancel()
         waiting.cancel()
         await asyncio.gather(*tasks, waiting, return_exceptions=True)
+
+    async def _end_bus(self, parts: Parts) -> None:
+        """Publish that the service stops, with what else there is; what is left waits for it."""
+        if parts.bus is None:
+            return
+        with contextlib.suppress(StoreUnavailable, TimeoutError, *AWAY):
+            async with asyncio.timeout(_FLUSH):
+                if not self._orders.goes_on:
+                    await parts.recording.write(partial(bus.end, settings=self._settings))
+                await parts.bus.finish()
 
     async def _leave(self, parts: Parts, holder: str) -> None:
         """Give back the lease, so that another collector need not wait for its end."""

@@ -51,9 +51,9 @@ The line of a problem is that in which the statement begins: an item of a list t
 lines is reported with the line of its key.
 
 Variables that begin with `AGGREGATOR_` and name no setting are refused, except those of the test
-suite (`AGGREGATOR_TEST_...`), those of [events](events.md) (`AGGREGATOR_EVENTS_SYSTEM`,
-`AGGREGATOR_EVENTS_BROKER`) and those that Kubernetes and Docker set for services whose names
-begin with `aggregator` (`AGGREGATOR_SERVICE_HOST`, `AGGREGATOR_PORT_8080_TCP` and their like).
+suite (`AGGREGATOR_TEST_...`), that of programs that use [events](events.md)
+(`AGGREGATOR_EVENTS_SYSTEM`) and those that Kubernetes and Docker set for services whose names begin
+with `aggregator` (`AGGREGATOR_SERVICE_HOST`, `AGGREGATOR_PORT_8080_TCP` and their like).
 
 ## An example
 """
@@ -104,6 +104,7 @@ _TITLES = {
     "collect": "polling",
     "probes": "executables that collect",
     "notifications": "subscriptions and notifications",
+    "events": "the event bus",
     "log": "logging",
     "groups.NAME": "service groups",
 }

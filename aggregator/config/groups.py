@@ -128,7 +128,7 @@ class GroupSettings:
     notify_on_lifetime_extension: bool = setting(
         True,
         truth(),
-        "Whether who subscribed to Entry is told of renewals (MDS4's"
+        "Whether who subscribed to Entry, and the event bus, is told of renewals (MDS4's"
         " notifyOnEntryLifetimeExtension).",
     )
     notify_on_content_change: bool = setting(

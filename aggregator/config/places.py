@@ -13,6 +13,7 @@ from aggregator.config.kinds import Fault, Kind, Refused, not_a, shown
 from aggregator.config.names import closest
 
 DATABASES = ("postgresql", "sqlite")
+BROKERS = ("amqp", "amqps")
 _SCHEME = re.compile(r"\w+(\+\w+)?", re.ASCII)
 #: As SQLAlchemy divides them: user and password of a URL, the password up to the first @.
 _USER = re.compile(r"[^:/]*(:[^@]*)?@")
@@ -180,3 +181,25 @@ def _server_fault(rest: str) -> str:
 
 
 DATABASES_TEXT = ", ".join(f"{name}://" for name in DATABASES)
+
+
+def broker_url() -> Kind[str]:
+    """Return the kind of a broker's URL, empty for none.
+
+    Its refusals never repeat the URL, since that may hold a password.
+    """
+
+    def read(value: object) -> str:
+        if value == "":
+            return ""
+        scheme, separator, rest = value.partition("://") if isinstance(value, str) else ("", "", "")
+        if not separator or scheme not in BROKERS:
+            expected = " or ".join(f"{name}://" for name in BROKERS)
+            raise Refused(Fault(f"not a broker's URL; expected {expected}user:password@host/vhost"))
+        if fault := _server_fault(rest):
+            raise Refused(Fault(fault))
+        if not re.split("[/?]", rest.rpartition("@")[2], maxsplit=1)[0]:
+            raise Refused(Fault("the broker's URL names no host"))
+        return str(value)
+
+    return Kind("broker URL", read)

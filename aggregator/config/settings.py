@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aggregator.config.collection import CollectSettings, ProbeSettings
+from aggregator.config.events import EventsSettings
 from aggregator.config.groups import GroupSettings, default_groups
 from aggregator.config.kinds import choice
 from aggregator.config.names import variable_name
@@ -42,6 +43,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "collect": CollectSettings,
     "probes": ProbeSettings,
     "notifications": NotificationSettings,
+    "events": EventsSettings,
     "log": LogSettings,
 }
 
@@ -81,6 +83,7 @@ class Settings:
     collect: CollectSettings = field(default_factory=CollectSettings)
     probes: ProbeSettings = field(default_factory=ProbeSettings)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
+    events: EventsSettings = field(default_factory=EventsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     groups: Mapping[str, GroupSettings] = field(default_factory=default_groups)
 

@@ -21,9 +21,7 @@ _TOML_ERROR = re.compile(r"(?P<text>.*) \(at (line (?P<line>\d+), column \d+|end
 
 # Variables in our name space that are not settings: those of the test suite, and the links that
 # Kubernetes and Docker set in every container for a service whose name begins with ours.
-_FOREIGN_NAME = re.compile(
-    r"AGGREGATOR_(TEST_.*|EVENTS_(SYSTEM|BROKER)|(.*_)?SERVICE_(HOST|PORT)(_.*)?)"
-)
+_FOREIGN_NAME = re.compile(r"AGGREGATOR_(TEST_.*|EVENTS_SYSTEM|(.*_)?SERVICE_(HOST|PORT)(_.*)?)")
 _LINK_NAME = re.compile(
     r"AGGREGATOR_(.*_)?PORT(?P<of_port>_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
 )

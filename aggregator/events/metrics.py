@@ -20,7 +20,8 @@ RECONNECTED = Counter(
 )
 DROPPED = Counter(
     "aggregator_events_dropped",
-    "Events that were dropped unread because a queue in memory or the event monitor was full.",
+    "Events that were dropped unread: a queue in memory or the event monitor was full, or they had"
+    " left the store's log.",
     ("where",),
 )
 FIRED = Counter(

@@ -12,7 +12,7 @@ from aggregator.events import metrics
 from aggregator.events.encoding import encode
 from aggregator.events.lifecycle import LifecycleObject
 from aggregator.events.messages import EventMessage, Message, RawMessage, message_type
-from aggregator.events.settings import adjusted, get_events_exchange_point
+from aggregator.events.settings import EventSettings, adjusted, get_events_exchange_point
 from aggregator.events.topics import UNKNOWN, topic
 from aggregator.events.transport import Delivery, Exchange, connect
 
@@ -58,22 +58,39 @@ class Publisher(LifecycleObject):
         """
         self.activate()
         settings = self.settings
+        send(self.delivery(message, routing_key=routing_key), self.xp_name, settings=settings)
+
+    def delivery(
+        self, message: Message | RawMessage, *, routing_key: str | None = None
+    ) -> Delivery:
+        """The message as it is sent, for who carries it to the exchange by other means.
+
+        Raises EventUnwritable.
+        """
+        settings = self.settings
         encoded = encode(message, encoding=settings.encoding, limit=settings.max_message)
-        delivery = Delivery(
+        return Delivery(
             routing_key=routing_key or self.routing_key,
             body=encoded.body,
             content_type=encoded.content_type,
             headers={**encoded.headers, **_sender(self.process)},
         )
-        exchange = Exchange(self.xp_name, settings.durable)
-        try:
-            heard = connect(settings.broker).publish(
-                delivery, exchange=exchange, timeout=settings.timeout
-            )
-        except (BrokerUnavailable, BrokerRefused):
-            metrics.PUBLISHED.labels("failed").inc()
-            raise
-        metrics.PUBLISHED.labels("taken" if heard else "unheard").inc()
+
+
+def send(delivery: Delivery, xp_name: str, *, settings: EventSettings) -> None:
+    """Send what a publisher made; it is safe with the broker when this returns.
+
+    Raises BrokerUnavailable and BrokerRefused.
+    """
+    exchange = Exchange(xp_name, settings.durable)
+    try:
+        heard = connect(settings.broker).publish(
+            delivery, exchange=exchange, timeout=settings.timeout
+        )
+    except (BrokerUnavailable, BrokerRefused):
+        metrics.PUBLISHED.labels("failed").inc()
+        raise
+    metrics.PUBLISHED.labels("taken" if heard else "unheard").inc()
 
 
 class EventPublisher(Publisher):

@@ -18,14 +18,10 @@ from aggregator.notify.filters import Filters
 from aggregator.notify.group_feeds import GroupFeeds, NotifiedGroup
 from aggregator.store.groups import GroupState, group_states
 from aggregator.store.outbox import prune_notices
+from aggregator.store.progress import note_progress
 from aggregator.store.pull_points import end_forsaken, last_until
 from aggregator.store.pulled import prune_pulled
-from aggregator.store.subscriptions import (
-    end_subscription,
-    end_subscriptions,
-    note_progress,
-    subscriptions_of,
-)
+from aggregator.store.subscriptions import end_subscription, end_subscriptions, subscriptions_of
 from aggregator.store.write import Write
 from aggregator.wire.times import SECOND
 

@@ -15,7 +15,7 @@ from aggregator.notify.filters import Filters
 from aggregator.notify.page import Page
 from aggregator.notify.subscription import Subscriber, Switches, termination_notice
 from aggregator.store.outbox import Told
-from aggregator.store.subscriptions import Progress
+from aggregator.store.progress import Progress
 from aggregator.wire.times import SECOND
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from aggregator.collect.context import EntryContext, Offered
 from aggregator.collect.http import HttpClient
 from aggregator.collect.logins import logins_of
 from aggregator.config import Settings
-from aggregator.contract import SourceType
+from aggregator.contract import Events, SourceType
 from aggregator.errors import AggregatorException, CollectError, StoreUnavailable
 from aggregator.model import Registration
 from aggregator.store.collection import Assignment
@@ -105,6 +105,7 @@ class EstablishingLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.places: asyncio.Semaphore
         self._http: HttpClient
+        self._events: Events
 
     def start(
         self, source: SourceType, registration: Registration, *, group_id: int
@@ -119,6 +120,7 @@ class EstablishingLoop:
             self._store.clock.now,
             consumers=lambda _: consumers,
             subscription_lifetime=self._settings.notifications.subscription_lifetime,
+            events=self._events,
             logins=self._logins,
         )
         context = EntryContext(assignment, offered=offered)
@@ -151,6 +153,10 @@ class EstablishingLoop:
     async def _serve(self, started: Future[asyncio.AbstractEventLoop]) -> None:
         self.places = asyncio.Semaphore(_MOST)
         self._http = HttpClient(self._settings.collect)
+        # What registers no events never loads what they need.
+        from aggregator.bus.collecting import BusEvents  # noqa: PLC0415
+
+        self._events = BusEvents(self._settings, self._store)
         started.set_result(asyncio.get_running_loop())
         await asyncio.Event().wait()
 

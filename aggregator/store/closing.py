@@ -4,7 +4,8 @@ A reader asks for "all after the last sequence that I saw", so sequences must be
 order. A sequence of the database would show 2 before 1 where the transaction of 1 commits later.
 Here a transaction draws its sequences by updating the group's row: whoever comes second waits
 until the first has committed. As this comes last, and in order of group id, the row is held no
-longer than the commit takes, and two transactions never wait for each other in a ring.
+longer than the commit takes, and two transactions never wait for each other in a ring. The sequence
+of events that are published is drawn in the same way, after those of the groups.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from sqlalchemy import bindparam, case, update
 
 from aggregator.store.accumulators import write_accumulated
 from aggregator.store.counting import check_limits, write_owners
+from aggregator.store.event_log import write_events
 from aggregator.store.many_rows import inserting
 from aggregator.store.outbox import write_notices
 from aggregator.store.statement import Statement
@@ -67,3 +69,5 @@ def close_transaction(write: Write) -> None:
         write.insert(LOG, log)
     if told:
         write_notices(write, told)
+    if tally.events:
+        write_events(write)

@@ -8,11 +8,17 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, Connection, Text, bindparam, delete, func, insert, select, update
 
 from aggregator.model import Entry, Health
+from aggregator.store.bus_places import note_subscription
 from aggregator.store.chunks import chunks
 from aggregator.store.content import unpack
 from aggregator.store.groups import sequence as last_sequence
 from aggregator.store.statement import Row, Statement
-from aggregator.store.subscription_tables import notices, subscription_state, subscriptions
+from aggregator.store.subscription_tables import (
+    BUS,
+    notices,
+    subscription_state,
+    subscriptions,
+)
 from aggregator.store.subscriptions import END
 from aggregator.store.tables import entries, entry_data, entry_health, entry_state, groups
 from aggregator.store.write import Overtaken, Write
@@ -34,9 +40,9 @@ _ENTRY = (
 _NAMES = [column.name for column in _ENTRY]
 
 
-def _of_entries(*columns: Any) -> Any:
+def _of_entries(*columns: Any, after: Sequence[Any] = ()) -> Any:
     return (
-        select(*columns, *_ENTRY)
+        select(*columns, *_ENTRY, *after)
         .select_from(entries)
         .join(entry_state, entry_state.c.entry_id == entries.c.id)
         .join(entry_health, entry_health.c.entry_id == entries.c.id)
@@ -46,13 +52,14 @@ def _of_entries(*columns: Any) -> Any:
 
 NOTE = Statement(
     insert(notices).from_select(
-        ["group_id", "sequence", "at", "kind", "entry_id", *_NAMES],
+        ["group_id", "sequence", "at", "kind", "entry_id", *_NAMES, "turn"],
         _of_entries(
             bindparam("group", type_=BigInteger()),
             bindparam("sequence", type_=BigInteger()),
             bindparam("at", type_=BigInteger()),
             bindparam("kind", type_=Text()),
             entries.c.id,
+            after=(bindparam("turn", type_=Text()),),
         ).where(entries.c.id == bindparam("entry")),
     ),
 )
@@ -97,7 +104,14 @@ _of_group = subscription_state.c.subscription_id.in_(
     select(subscriptions.c.id).where(subscriptions.c.group_id == bindparam("group"))
 )
 LATE = Statement(
-    select(subscription_state.c.subscription_id).where(
+    select(
+        subscription_state.c.subscription_id,
+        subscriptions.c.key,
+        subscriptions.c.entry_key,
+        subscriptions.c.dialect,
+    )
+    .join(subscriptions, subscriptions.c.id == subscription_state.c.subscription_id)
+    .where(
         # One that was paused is not told of what came meanwhile, and so has not stayed away.
         _of_group,
         subscription_state.c.paused == 0,
@@ -121,13 +135,17 @@ DROP = Statement(
 
 
 class Told(NamedTuple):
-    """What there is to tell of a change: the entry as it was after it, or before it was removed."""
+    """What there is to tell of a change: the entry as it was after it, or before it was removed.
+
+    `turn` is ``failing`` where collecting began to fail with it, ``recovered`` where it ceased to.
+    """
 
     group_id: int
     sequence: int
     at: int
     kind: str
     entry: Entry
+    turn: str = ""
 
 
 def is_subscribed(write: Write, group_id: int) -> bool:
@@ -150,15 +168,17 @@ def write_notices(write: Write, log: Sequence[tuple[int, int, int, int, str]]) -
     """Write what there is to tell of changes: group, sequence, instant, entry, kind of each."""
     last = {entry: kind for _, _, _, entry, kind in log}
     for group, sequence, at, entry, kind in log:
+        turn = write.tally.turns.get(entry, "") if kind in ("health", "content") else ""
         if last[entry] != "removed":
-            write.run(NOTE, group=group, sequence=sequence, at=at, kind=kind, entry=entry)
+            values = {"group": group, "sequence": sequence, "at": at, "kind": kind}
+            write.run(NOTE, **values, entry=entry, turn=turn)
             continue
         # It is gone by now, and what came before its end in this transaction with it.
         removed = write.tally.removed.get(entry)
         if removed is None:
             raise Overtaken("somebody subscribed to the group meanwhile")
         values = dict(zip(_NAMES, removed, strict=True))
-        values |= {"group_id": group, "sequence": sequence, "at": at, "kind": kind}
+        values |= {"group_id": group, "sequence": sequence, "at": at, "kind": kind, "turn": turn}
         write.run(NOTE_REMOVED, entry_id=entry, **values)
 
 
@@ -206,12 +226,14 @@ def prune_notices(
     floor = int(row[0]) if row and row[0] is not None else 0
     last = last_sequence(write.connection, group_id)
     floor = max(floor, last - longest)
-    late = [row[0] for row in LATE.rows(write.connection, group=group_id, floor=floor)]
-    if late and ends:
-        late = [one for one in late if write.run(END, of=one)]
-        write.join(group_id, -len(late))
-    elif late:
-        write.run_many(PASS_OVER, [{"of": one, "floor": floor} for one in late])
+    late: list[int] = []
+    for number, key, entry_key, dialect in LATE.rows(write.connection, group=group_id, floor=floor):
+        if not ends or dialect == BUS:
+            write.run(PASS_OVER, of=number, floor=floor)
+        elif write.run(END, of=number):
+            write.join(group_id, -1)
+            note_subscription(write, "unsubscribed", group_id, key, entry_key)
+        late.append(number)
     row = DONE.row(write.connection, group=group_id)
     done = int(row[0]) if row is not None and row[0] is not None else last
     write.run(DROP, group=group_id, last=max(floor, done))
@@ -221,7 +243,7 @@ def prune_notices(
 def _told(row: Row, group: str) -> Told:
     (
         group_id, sequence, at, kind, entry_id, key, member, address, dialect, config, data,
-        termination, last_success, failures, error_code, error_message, error_since,
+        termination, last_success, failures, error_code, error_message, error_since, turn,
     ) = row  # fmt: skip
     entry = Entry(
         id=entry_id,
@@ -245,4 +267,4 @@ def _told(row: Row, group: str) -> Told:
         origin="",
         version=sequence,
     )
-    return Told(group_id, sequence, at, kind, entry)
+    return Told(group_id, sequence, at, kind, entry, turn)

@@ -146,6 +146,8 @@ def record_outcomes(
         stale = before.is_stale(write.now, stale_intervals)
         state, kind = _apply(before, outcome, data, stale=stale)
         after[outcome.entry] = state
+        if bool(before.failures) != bool(state.failures):
+            write.tally.turns[outcome.entry] = "failing" if state.failures else "recovered"
         if kind is not None and kinds.get(outcome.entry) != "content":
             kinds[outcome.entry] = kind
     take_messages(write, [number for one in valid for number in one.messages])

@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from aggregator.errors import ResourceUnknown
+from aggregator.store.bus_places import note_subscription
 from aggregator.store.pull_tables import pull_points
 from aggregator.store.statement import Statement
 from aggregator.store.subscription_tables import subscriptions
@@ -72,9 +73,12 @@ KEEP = Statement(
 HOLD = Statement(update(pull_points).where(_by_id).values(used=pull_points.c.used))
 DESTROY = Statement(delete(pull_points).where(_by_id))
 SUBSCRIBED = Statement(
-    select(subscriptions.c.id, subscriptions.c.group_id).where(
-        subscriptions.c.pull_point == bindparam("of")
-    )
+    select(
+        subscriptions.c.id,
+        subscriptions.c.group_id,
+        subscriptions.c.key,
+        subscriptions.c.entry_key,
+    ).where(subscriptions.c.pull_point == bindparam("of"))
 )
 FORSAKEN = Statement(
     select(pull_points.c.id)
@@ -151,9 +155,10 @@ def hold_pull_point(write: Write, number: int) -> None:
 def destroy_pull_point(write: Write, number: int) -> None:
     """End a pull point, with the subscriptions whose consumer it is, and what waits there."""
     hold_pull_point(write, number)
-    for subscription, group in SUBSCRIBED.rows(write.connection, of=number):
+    for subscription, group, key, entry_key in SUBSCRIBED.rows(write.connection, of=number):
         if write.run(END, of=subscription):
             write.join(group, -1)
+            note_subscription(write, "unsubscribed", group, key, entry_key)
     write.run(DESTROY, of=number)
 
 

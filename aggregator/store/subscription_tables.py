@@ -12,6 +12,9 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBina
 
 from aggregator.store.tables import Id, metadata
 
+#: What stands for a dialect where it is the event bus that is told.
+BUS = "events"
+
 # `entry_id` is 0 for a subscription to the group itself. `request` is the Subscribe as JSON.
 # `pull_point` is the id of the one where its messages wait, 0 where its consumer is notified.
 subscriptions = Table(
@@ -82,4 +85,6 @@ notices = Table(
     Column("error_code", Text, nullable=False),
     Column("error_message", Text, nullable=False),
     Column("error_since", BigInteger),
+    # Whether collecting began to fail with the change ("failing") or ceased to ("recovered").
+    Column("turn", Text, nullable=False, server_default=""),
 )

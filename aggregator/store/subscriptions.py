@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import (
@@ -20,9 +20,10 @@ from sqlalchemy import (
 )
 
 from aggregator.errors import ResourceUnknown
+from aggregator.store.bus_places import note_subscription
 from aggregator.store.shards import slot_of
 from aggregator.store.statement import Statement
-from aggregator.store.subscription_tables import subscription_state, subscriptions
+from aggregator.store.subscription_tables import BUS, subscription_state, subscriptions
 from aggregator.store.tables import entry_state
 from aggregator.store.write import Write
 
@@ -57,6 +58,8 @@ _live = or_(
     subscription_state.c.termination.is_(None),
     subscription_state.c.termination > bindparam("now"),
 )
+# The event bus has its places among them, which are nobody's to see or to end.
+_is_told = subscriptions.c.dialect != BUS
 _by_id = subscription_state.c.subscription_id == bindparam("of")
 
 MAKE = Statement(
@@ -94,11 +97,13 @@ IS_THERE = Statement(
 COUNT = Statement(
     select(func.count())
     .select_from(subscriptions)
-    .where(subscriptions.c.group_id == bindparam("group"))
+    .where(subscriptions.c.group_id == bindparam("group"), _is_told)
 )
-BY_KEY = Statement(_SELECT.where(subscriptions.c.key == bindparam("of_key"), _live))
+BY_KEY = Statement(_SELECT.where(subscriptions.c.key == bindparam("of_key"), _is_told, _live))
 OF_GROUP = Statement(
-    _SELECT.where(subscriptions.c.group_id == bindparam("group")).order_by(subscriptions.c.id)
+    _SELECT.where(subscriptions.c.group_id == bindparam("group"), _is_told).order_by(
+        subscriptions.c.id
+    )
 )
 END = Statement(delete(subscriptions).where(subscriptions.c.id == bindparam("of")))
 RENEW = Statement(update(subscription_state).where(_by_id).values(termination=bindparam("until")))
@@ -121,22 +126,6 @@ RESUME = Statement(
             (_passed, bindparam("reached", type_=BigInteger())),
             else_=subscription_state.c.skip_to,
         ),
-    )
-)
-_sent_to = bindparam("sent_to", type_=BigInteger())
-SENT = Statement(
-    update(subscription_state)
-    .where(_by_id)
-    .values(
-        # Never back: changes may have been passed over since it was seen.
-        sent=case(
-            (_sent_to > subscription_state.c.sent, _sent_to), else_=subscription_state.c.sent
-        ),
-        suspended=bindparam("is_suspended"),
-        failures=bindparam("failed"),
-        error=bindparam("said"),
-        error_since=bindparam("since"),
-        dropped=subscription_state.c.dropped + bindparam("more_dropped"),
     )
 )
 ENDED = Statement(
@@ -169,19 +158,6 @@ class Subscription(NamedTuple):
     error: str
     error_since: int | None
     dropped: int
-
-
-class Progress(NamedTuple):
-    """How far a subscription has come, and how its consumer does; ``dropped`` are those that were
-    left out since the last note."""
-
-    id: int
-    sent: int
-    suspended: bool = False
-    failures: int = 0
-    error: str = ""
-    error_since: int | None = None
-    dropped: int = 0
 
 
 def make_subscription(
@@ -222,6 +198,7 @@ def make_subscription(
     write.run(MAKE_STATE, of=number, until=termination)
     # Whoever draws a sequence of the group after this sees that somebody is to be told.
     write.join(group_id, 1, BEGIN, of=number)
+    note_subscription(write, "subscribed", group_id, key, entry[1])
     return key
 
 
@@ -264,6 +241,7 @@ def end_subscription(write: Write, found: Subscription) -> None:
     """End a subscription. Safe twice."""
     if write.run(END, of=found.id):
         write.join(found.group_id, -1)
+        note_subscription(write, "unsubscribed", found.group_id, found.key, found.entry_key)
 
 
 def end_subscriptions(write: Write, *, most: int) -> int:
@@ -277,22 +255,3 @@ def end_subscriptions(write: Write, *, most: int) -> int:
 def subscriptions_of(connection: Connection, group_id: int) -> list[Subscription]:
     """All subscriptions to a group and to its entries, those that are over too."""
     return [Subscription(*row) for row in OF_GROUP.rows(connection, group=group_id)]
-
-
-def note_progress(write: Write, all_of_them: Sequence[Progress]) -> None:
-    """Note how far subscriptions have come."""
-    write.run_many(
-        SENT,
-        [
-            {
-                "of": one.id,
-                "sent_to": one.sent,
-                "is_suspended": int(one.suspended),
-                "failed": one.failures,
-                "said": one.error,
-                "since": one.error_since,
-                "more_dropped": one.dropped,
-            }
-            for one in all_of_them
-        ],
-    )

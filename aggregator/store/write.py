@@ -41,6 +41,9 @@ class Tally:
         # sequence that the group has come to.
         self.joined: dict[int, int] = {}
         self.marks: dict[int, list[tuple[Statement, Mapping[str, Any]]]] = defaultdict(list)
+        # By entry, whether collecting it began or ceased to fail; events that are published.
+        self.turns: dict[int, str] = {}
+        self.events: list[tuple[int, str, str, str, str, bytes]] = []
 
 
 class Overtaken(Exception):

@@ -1,7 +1,10 @@
 """Processes that publish and receive events, for tests that need real ones.
 
+A last argument ``durable`` is said of the exchange.
+
 ``publish SYSTEM BROKER ORIGIN NUMBER`` publishes so many events, described 0, 1, 2... in order.
 ``receive SYSTEM BROKER QUEUE`` says ``ready`` and then the description of each event.
+``hang SYSTEM BROKER QUEUE`` says the description of the first event and never is done with it.
 ``schedule SYSTEM BROKER STORE FOLDER`` says ``ready`` and takes turns of tasks until it is killed.
 """
 
@@ -13,6 +16,7 @@ import threading
 from pathlib import Path
 
 from aggregator.events import (
+    EventData,
     EventSubscriber,
     ResourceLifecycleEventPublisher,
     Scheduler,
@@ -46,6 +50,19 @@ def _receive(queue: str) -> None:
     threading.Event().wait()
 
 
+def _hang(queue: str) -> None:
+    subscriber = EventSubscriber(queue_name=queue)
+
+    def handler(data: EventData) -> None:
+        print(data.content.description, flush=True)
+        threading.Event().wait()
+
+    subscriber.on_data = handler
+    subscriber.activate()
+    print("ready", flush=True)
+    threading.Event().wait()
+
+
 def _schedule(store: str, folder: str) -> None:
     Scheduler(tasks=StoreTasks(opened(store, Path(folder))), look_every=0.2).activate()
     print("ready", flush=True)
@@ -54,5 +71,8 @@ def _schedule(store: str, folder: str) -> None:
 
 if __name__ == "__main__":
     what, system, broker, *rest = sys.argv[1:]
-    configure(sys_name=system, broker=broker)
-    {"publish": _publish, "receive": _receive, "schedule": _schedule}[what](*rest)
+    if is_durable := rest[-1:] == ["durable"]:
+        rest.pop()
+    configure(sys_name=system, broker=broker, durable=is_durable)
+    todo = {"publish": _publish, "receive": _receive, "hang": _hang, "schedule": _schedule}
+    todo[what](*rest)

@@ -1,4 +1,4 @@
-"""What holds for events within a process holds on a broker: the same tests on both."""
+"""What holds for events within a process holds on a broker and in a store: the same tests."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.events_kit import (
 )
 from tests.waiting import until
 
-system_on_either = events_kit.system_on_either
-pytestmark = pytest.mark.usefixtures("system_on_either")
+system_on_each = events_kit.system_on_each
+pytestmark = pytest.mark.usefixtures("system_on_each")
 
 
 def publish(description: str, *, origin: str = "x") -> None:
@@ -112,7 +112,7 @@ def test_queues_of_one_name_share_and_those_without_get_copies() -> None:
     assert all(parts)
 
 
-def test_a_named_queue_that_is_kept_collects_while_nobody_receives(system_on_either: str) -> None:
+def test_a_named_queue_that_is_kept_collects_while_nobody_receives(system_on_each: str) -> None:
     factory = SubscriberFactory(queue_name="kept", auto_delete=False, durable=True)
     try:
         factory.build(handler=Inbox()).terminate()
@@ -122,8 +122,8 @@ def test_a_named_queue_that_is_kept_collects_while_nobody_receives(system_on_eit
         with factory.build(handler=inbox):
             assert inbox.described(2) == ["a", "b"]
     finally:
-        if configure().broker:
-            events_kit.delete(f"{system_on_either}.events.topic", f"{system_on_either}.kept")
+        if configure().broker.startswith("amqp"):
+            events_kit.delete(f"{system_on_each}.events.topic", f"{system_on_each}.kept")
 
 
 def test_a_named_queue_that_is_not_kept_goes_with_its_last_subscriber() -> None:

@@ -10,11 +10,10 @@ from aggregator.errors import ResourceUnknown
 from aggregator.store.engine import Store
 from aggregator.store.entries import remove_entry
 from aggregator.store.outbox import notices_after, prune_notices
+from aggregator.store.progress import Progress, note_progress
 from aggregator.store.subscriptions import (
-    Progress,
     Subscription,
     make_subscription,
-    note_progress,
     pause_subscription,
     resume_subscription,
     subscriptions_of,

@@ -10,7 +10,7 @@ from sqlalchemy import make_url
 from aggregator.cli.main import main
 from aggregator.config import ConfigurationError, load_settings, without_passwords
 from aggregator.config.kinds import Refused, shown
-from aggregator.config.places import database_url
+from aggregator.config.places import broker_url, database_url
 from aggregator.errors import ConfigError
 from aggregator.store.engine import sqlite_path
 
@@ -61,6 +61,32 @@ def test_what_the_driver_understands_is_taken(url: str) -> None:
     parsed = make_url(url)
     assert "@" not in (parsed.host or "")
     assert parsed.password in (None, "", "s3?c/r:et", "s3@cret")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://user:s3cr@et@h/v",
+        "amqp://user:s3cret",
+        "amqp://user:s3cret@h:0/",
+        "amqp://user:s3cret@/",
+        "http://user:s3cret@h/",
+        "s3cret",
+        7,
+    ],
+)
+def test_nor_is_a_brokers(url: object) -> None:
+    with pytest.raises(Refused) as refused:
+        broker_url().read(url)
+    for part in ("s3", "cret", "et@"):
+        assert part not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["", "amqp://h", "amqps://user:s3cret@h:5671/v", "amqp://guest:guest@127.0.0.1:5672//"]
+)
+def test_a_brokers_url_is_taken(url: str) -> None:
+    assert broker_url().read(url) == url
 
 
 @pytest.mark.parametrize("url", ["postgresql://user:s3cret", "s3cret", "a b://user:s3cret@h"])

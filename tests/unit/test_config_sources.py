@@ -114,7 +114,6 @@ def test_variables_of_others_are_left_alone() -> None:
     environ = {
         "AGGREGATOR_TEST_POSTGRESQL": "postgresql+psycopg://localhost/test",
         "AGGREGATOR_EVENTS_SYSTEM": "site",
-        "AGGREGATOR_EVENTS_BROKER": "amqp://localhost",
         "AGGREGATOR_SERVICE_HOST": "10.0.0.1",
         "AGGREGATOR_DB_SERVICE_PORT_MAIN": "5432",
         "AGGREGATOR_PORT": "tcp://10.0.0.1:8080",

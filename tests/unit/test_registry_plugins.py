@@ -27,12 +27,13 @@ FOUND = gather(sources=[(ONE, "here"), (TWO, "there")], sinks=[])
 BLOCK_ONE, BLOCK_TWO = '<One xmlns="urn:x"/>', '<Two xmlns="urn:x"/>'
 
 
-def test_the_shipped_ones_carry_the_names_that_mds4_gave_them() -> None:
+def test_the_shipped_ones_carry_names_as_mds4_gave_them() -> None:
     found = find_plugins()
     assert {source.name for source in found.sources.values()} == {
         "QueryAggregatorSource",
         "ExecutionAggregatorSource",
         "SubscriptionAggregatorSource",
+        "EventAggregatorSource",
         # MDS4 had none of this kind.
         "PullPointAggregatorSource",
     }

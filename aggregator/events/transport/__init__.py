@@ -43,12 +43,22 @@ def _amqp(broker: str) -> Transport:
     return AmqpTransport(broker)
 
 
+def _store(broker: str) -> Transport:
+    # Nor does what uses none of it load the store.
+    from aggregator.events.transport.store import StoreTransport  # noqa: PLC0415
+
+    return StoreTransport(broker)
+
+
 #: Transports by the scheme of the broker's URL; a further one is one more line.
 TRANSPORTS: dict[str, Callable[[str], Transport]] = {
     "": _memory,
     "memory": _memory,
     "amqp": _amqp,
     "amqps": _amqp,
+    "sqlite": _store,
+    "postgresql": _store,
+    "postgresql+psycopg": _store,
 }
 
 _made: dict[str, Transport] = {}

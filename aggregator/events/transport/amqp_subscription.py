@@ -172,7 +172,7 @@ class _Receiving:
                 wire.heartbeat_tick()
             while self._arrived and not cancelled.is_set():
                 message = self._arrived.popleft()
-                self._receive(_delivery(message))
+                self._receive(delivery_of(message))
                 with self._holding, self._link.within(HEARTBEAT):
                     message.ack()
 
@@ -193,7 +193,8 @@ class _Receiving:
             self._link.close()
 
 
-def _delivery(message: Any) -> Delivery:
+def delivery_of(message: Any) -> Delivery:
+    """The message as it was published."""
     headers = dict(message.headers or {})
     if named := (message.properties or {}).get("type"):
         headers.setdefault("message-type-id", named)

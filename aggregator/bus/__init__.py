@@ -1,0 +1,1 @@
+"""The event bus: the service's own life as events."""

@@ -1,0 +1,115 @@
+"""How events leave the service: to the broker, or into the log in its own store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, NamedTuple, Protocol
+
+from aggregator.errors import BrokerRefused, BrokerUnavailable
+from aggregator.events import metrics
+from aggregator.events.publisher import send
+from aggregator.events.settings import EventSettings
+from aggregator.events.transport import Delivery
+from aggregator.store.event_log import append_event
+from aggregator.store.write import Write
+from aggregator.threads import in_daemon
+
+Writing = Callable[[Callable[[Write], Any]], Awaitable[Any]]
+
+
+class Load(NamedTuple):
+    """What there is to carry of one change or happening; `number` says which of its kind it is."""
+
+    number: int
+    deliveries: Sequence[Delivery]
+
+
+#: Notes, in a transaction, that all up to and with the last of these numbers was carried; False
+#: where another process has done so, and nothing is to be carried.
+Note = Callable[[Write, Sequence[int]], bool]
+
+
+class Carrier(Protocol):
+    """Carries loads, in their order."""
+
+    async def carry(self, loads: Sequence[Load], note: Note) -> None:
+        """Carry all and note it. What was carried before it fails is noted.
+
+        Raises BrokerUnavailable, BrokerRefused, StoreUnavailable.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCarrier:
+    """Into the log, in the transaction that notes it: each event exactly once."""
+
+    exchange: str
+    write: Writing
+
+    async def carry(self, loads: Sequence[Load], note: Note) -> None:
+        """See Carrier."""
+
+        def unit(write: Write) -> int:
+            if not note(write, [load.number for load in loads]):
+                return 0
+            made = [delivery for load in loads for delivery in load.deliveries]
+            for delivery in made:
+                append_delivery(write, delivery, exchange=self.exchange)
+            return len(made)
+
+        if number := await self.write(unit):
+            metrics.PUBLISHED.labels("taken").inc(number)
+
+
+class BrokerCarrier:
+    """To the broker, each event confirmed; one whose confirmation is lost is sent again.
+
+    A broker that hangs holds up one thread, which does not keep the process from ending.
+    """
+
+    def __init__(self, settings: EventSettings, *, exchange: str, write: Writing) -> None:
+        self._settings = settings
+        self._exchange = exchange
+        self._write = write
+
+    async def carry(self, loads: Sequence[Load], note: Note) -> None:
+        """See Carrier."""
+        done: list[int] = []
+        stopped = Event()
+        try:
+            if any(load.deliveries for load in loads):
+                await in_daemon(lambda: self._send(loads, done, stopped))
+            else:
+                done += [load.number for load in loads]
+        finally:
+            # Whoever is cancelled leaves the thread behind: it must not go on beside the next one.
+            stopped.set()
+            if done:
+                await self._write(lambda write: note(write, done))
+
+    def _send(self, loads: Sequence[Load], done: list[int], stopped: Event) -> None:
+        for load in loads:
+            for delivery in load.deliveries:
+                if stopped.is_set():
+                    raise BrokerUnavailable("the service ends; what is left is published later")
+                send(delivery, self._exchange, settings=self._settings)
+            done.append(load.number)
+
+
+def append_delivery(write: Write, delivery: Delivery, *, exchange: str) -> None:
+    """Log a message with this transaction."""
+    append_event(
+        write,
+        exchange=exchange,
+        topic=delivery.routing_key,
+        content_type=delivery.content_type,
+        headers=json.dumps(dict(delivery.headers), default=str),
+        body=delivery.body,
+    )
+
+
+#: What a carrier raises where it is to be tried again later.
+AWAY = (BrokerUnavailable, BrokerRefused)

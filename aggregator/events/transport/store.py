@@ -1,0 +1,149 @@
+"""Events through the project's store: for processes that share it and have no broker."""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aggregator.errors import BrokerUnavailable, ConfigError, StoreUnavailable
+from aggregator.events.settings import shown
+from aggregator.events.transport.contract import Delivery, Exchange, Queue, Receiver
+from aggregator.events.transport.store_subscription import (
+    NamedReading,
+    OwnReading,
+    Reading,
+    StoreSubscription,
+)
+from aggregator.store.engine import Store, open_store
+from aggregator.store.event_log import append_event, last_event
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two signs of life of who receives.
+_SIGN = 3.0
+_POOL = 4
+
+
+class StoreTransport:
+    """The log of events in a store that was migrated. Publishing is one committed transaction.
+
+    `broker` is the URL of the store; a `store` that is given stays its owner's to close.
+    """
+
+    def __init__(self, broker: str, store: Store | None = None) -> None:
+        self._broker = broker
+        self._given = store
+        self._opened: Store | None = None
+        self._opening = threading.Lock()
+        # Wakes up those who receive in this process.
+        self.published = threading.Condition()
+        self._readings: dict[str, NamedReading] = {}
+        self._signing: threading.Thread | None = None
+
+    def publish(self, delivery: Delivery, *, exchange: Exchange, timeout: float) -> bool:
+        """See Transport; an event is kept for a while, whoever reads it then."""
+        unit = partial(
+            append_event,
+            exchange=exchange.name,
+            topic=delivery.routing_key,
+            content_type=delivery.content_type,
+            headers=json.dumps(dict(delivery.headers), default=str),
+            body=delivery.body,
+        )
+        self.write(unit, doing=f"publishing {delivery.routing_key:.80}", timeout=timeout)
+        with self.published:
+            self.published.notify_all()
+        return True
+
+    def subscribe(self, queue: Queue, receive: Receiver, *, timeout: float) -> StoreSubscription:
+        """See Transport. A queue with a name is as durable as the store."""
+        reading: Reading
+        if queue.name:
+            reading = self._named(queue, timeout=timeout)
+        else:
+            doing = f"binding a queue to {queue.binding:.80}"
+            last = self.ask(last_event, doing=doing)
+            reading = OwnReading(self, queue, last)
+        return StoreSubscription(self, reading, receive)
+
+    def _named(self, queue: Queue, *, timeout: float) -> NamedReading:
+        reading = NamedReading(self, queue, secrets.token_hex(16))
+        reading.bind(timeout=timeout)
+        with self._opening:
+            self._readings[reading.reader] = reading
+            if self._signing is None:
+                self._signing = threading.Thread(
+                    target=self._sign, name="events-store-signs", daemon=True
+                )
+                self._signing.start()
+        return reading
+
+    def leave(self, reading: NamedReading) -> None:
+        """Give no more signs of life of who has left."""
+        with self._opening:
+            self._readings.pop(reading.reader, None)
+
+    def close(self) -> None:
+        """See Transport."""
+        with self._opening:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    def _sign(self) -> None:
+        """Give signs of life for ever, while handlers run too."""
+        while True:
+            time.sleep(_SIGN)
+            with self._opening:
+                readings = list(self._readings.values())
+            for reading in readings:
+                try:
+                    self.write(reading.sign, doing="giving a sign of life")
+                except BrokerUnavailable as error:
+                    log.info("%s", error)
+                except Exception:
+                    # The queue may just have gone, which its reading finds out.
+                    log.debug("no sign of life for %s", reading.queue.name, exc_info=True)
+
+    # The ways to the store.
+
+    def write(self, unit: Any, *, doing: str, timeout: float | None = None) -> Any:
+        """What a unit of work returns, once it is committed; raises BrokerUnavailable."""
+        try:
+            return self._store().writer.run(unit, timeout=timeout)
+        except (StoreUnavailable, ConfigError) as error:
+            raise self._told(error, doing) from error
+
+    def ask(self, question: Any, *, doing: str) -> Any:
+        """What a question brings; raises BrokerUnavailable."""
+        try:
+            return self._store().query(question)
+        except (StoreUnavailable, ConfigError) as error:
+            raise self._told(error, doing) from error
+
+    def now(self) -> int:
+        """The store's time, in microseconds."""
+        return self._store().clock.now()
+
+    def _told(self, error: Exception, doing: str) -> BrokerUnavailable:
+        return BrokerUnavailable(f"{doing}: {shown(self._broker)}: {error}")
+
+    def _store(self) -> Store:
+        if self._given is not None:
+            return self._given
+        with self._opening:
+            if self._opened is None:
+                self._opened = open_store(
+                    url=self._broker,
+                    data_dir=Path(),
+                    pool_size=_POOL,
+                    busy_timeout=5.0,
+                    write_timeout=10.0,
+                )
+            return self._opened
