@@ -99,10 +99,8 @@ class Login(NamedTuple):
 
 
 class Consumers(Protocol):
-    """Addresses of the service to which producers send notifications for the present entry.
-
-    What comes to one is handed to `AggregatorSource.receive`, in the order in which it came.
-    """
+    """Addresses of the service to which producers send notifications for the present entry; what
+    comes to one is handed to `AggregatorSource.receive`, in the order in which it came."""
 
     async def open(self) -> str:
         """A new address, with a token that nobody can guess; it is stored when this returns."""
@@ -114,10 +112,8 @@ class Consumers(Protocol):
         """Take nothing more at the address that has a mark. Safe twice."""
 
     async def put(self, mark: str, messages: Sequence[bytes]) -> int:
-        """Take messages that the source fetched as if they had come there; how many wait now.
-
-        They are stored when this returns. CollectError where the address is closed.
-        """
+        """Store messages that the source fetched as if they had come there; how many wait now.
+        CollectError where the address is closed."""
 
 
 Put = Callable[[Sequence[bytes]], Awaitable[int]]

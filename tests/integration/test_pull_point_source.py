@@ -1,76 +1,24 @@
-"""Members whose notifications are fetched: devices of ONVIF, and pull points."""
+"""Members that are devices of ONVIF, whose messages are fetched."""
 
 from __future__ import annotations
 
-import contextlib
-import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lxml import etree
 
-from tests import notified, onvif, pulled, soap
-from tests.notified import manage, subscribe
-from tests.onvif import Device
-from tests.onvif_schemas import CONCRETE_SET, TNS1, TT
-from tests.service import MANY_GROUPS, RunningService, running_service, start_service
+from tests import notified, onvif, soap
+from tests.onvif_schemas import TT
+from tests.service import MANY_GROUPS, running_service, start_service
 from tests.waiting import until
 
+from . import pull_kit
 from .each_database import service
 from .notification_kit import group
+from .pull_kit import data, failing, pull_config, state, until_state
 
-CONFIG = f"[notifications]\nsubscription_lifetime = '10s'\nestablish_timeout = '5s'\n{MANY_GROUPS}"
+CONFIG = f"{pull_kit.CONFIG}{MANY_GROUPS}"
 __all__ = ["group", "service"]
-
-
-def pull_config(inner: str = "", *, topic: str = "", millis: int = 1000) -> str:
-    """An AggregatorConfig that fetches; the prefixes tns1, t and sg are declared."""
-    expression = ""
-    if topic:
-        expression = f'<agg:TopicExpression Dialect="{CONCRETE_SET}">{topic}</agg:TopicExpression>'
-    return (
-        f'<agg:AggregatorConfig xmlns:agg="{soap.AGG}" xmlns:tns1="{TNS1}" xmlns:t="urn:t" '
-        f'xmlns:sg="{soap.NS["oasis"]["sg"]}"><agg:AggregatorPullPointType>'
-        f"<agg:PollIntervalMillis>{millis}</agg:PollIntervalMillis>{expression}{inner}"
-        "</agg:AggregatorPullPointType></agg:AggregatorConfig>"
-    )
-
-
-def data(group: str) -> list[etree._Element]:
-    """What the first entry publishes."""
-    (entry, *_) = soap.entries(group)
-    found = entry.find("{*}Content/{*}AggregatorData")
-    return [] if found is None else list(found)
-
-
-def state(group: str) -> dict[tuple[str, str], str]:
-    """The state of a device that the first entry publishes: by topic and source."""
-    found = {}
-    for message in data(group):
-        items = {
-            item.get("Name"): item.get("Value") for item in message.iter(f"{{{TT}}}SimpleItem")
-        }
-        topic = message.findtext("{*}Topic").partition(":")[2]
-        found[topic, items["Token"]] = items["State"]
-    return found
-
-
-def until_state(group: str, **wanted: str) -> None:
-    """Wait for a state; names are topic, two underscores, source."""
-    expected = {tuple(name.split("__")): value for name, value in wanted.items()}
-    until(lambda: state(group) == expected, what=f"the state {expected}")
-
-
-@contextlib.contextmanager
-def failing(group: str) -> Iterator[None]:
-    """A block after which the first entry tells that it can't be collected."""
-    yield
-    until(
-        lambda: soap.entries(group)[0].find(".//{*}AggregatorError") is not None,
-        what="the entry's error",
-    )
 
 
 class TestDevice:
@@ -189,121 +137,6 @@ class TestDevice:
             device.url = "http://127.0.0.1:1"
             device.restart()
         assert state(group) == {("Motion", "cam1"): "true"}
-
-
-@pytest.fixture(scope="module")
-def camera() -> Iterator[Device]:
-    with onvif.device(login=("operator", 'sec"ret')) as device:
-        yield device
-
-
-@pytest.fixture(scope="module")
-def running(camera: Device, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    folder = tmp_path_factory.mktemp("logins")
-    logins = folder / "netrc"
-    host = camera.url.removeprefix("http://")
-    logins.write_text(
-        f'machine {host} login operator password sec\\"ret\ndefault login x password y\n'
-    )
-    logins.chmod(0o600)
-    config = f'[collect]\nlogins = "{logins}"\n{CONFIG}'
-    with running_service(folder / "service", config=config) as service:
-        yield service
-
-
-def managers_in(service: RunningService) -> set[str]:
-    """The addresses of all subscriptions that the log tells to have been made."""
-    keys = re.findall(r"subscribed .*subscription=(\w+)", service.log.read_text())
-    return {f"{service.url}/wsrf/services/SubscriptionManagerService/{key}" for key in keys}
-
-
-class TestLogin:
-    """Devices that want a user name token."""
-
-    @pytest.mark.parametrize("skew", [0, 7200, -86400 * 400])
-    def test_it_is_told_who_asks(
-        self, running: RunningService, camera: Device, skew: float
-    ) -> None:
-        camera.skew = skew
-        group = running.next_group()
-        entry = soap.add(group, camera.device_service, pull_config())
-        camera.tell("Motion", "cam1", "true")
-        until_state(group, Motion__cam1="true")
-        soap.destroy(entry)
-        until(lambda: not camera.subscriptions, what="the end of the subscription")
-
-    def test_a_clock_that_is_set_costs_no_subscription(
-        self, running: RunningService, camera: Device
-    ) -> None:
-        camera.skew = 0
-        group = running.next_group()
-        entry = soap.add(group, camera.device_service, pull_config())
-        camera.skew = 3600
-        made = camera.calls.count("CreatePullPointSubscription")
-        camera.tell("Motion", "cam1", "true")
-        until_state(group, Motion__cam1="true")
-        camera.skew = -3600
-        soap.destroy(entry)
-        until(lambda: not camera.subscriptions, what="the end of the subscription")
-        assert camera.calls.count("CreatePullPointSubscription") == made
-
-    def test_nobody_else_is(self, running: RunningService) -> None:
-        """Whoever registers a device at another port learns nothing of the password."""
-        with onvif.device(login=("operator", 'sec"ret')) as other:
-            answer = soap.call(running.next_group(), soap.add_body(other.events, pull_config()))
-            assert answer.fault[0] == "AddRefusedFault"
-            assert "NotAuthorized" in answer.content.decode()
-            assert other._nonces == set()
-
-
-class TestPullPoint:
-    """A service that is a member of another: what it has are pull points of the specification."""
-
-    def test_a_group_is_followed_through_one(self, service: RunningService, group: str) -> None:
-        upper = service.next_group()
-        factory = f"{service.url}/wsrf/services/PullPointService"
-        asked = (
-            '<agg:TopicExpression Dialect="http://docs.oasis-open.org/wsn/t-1/TopicExpression/Simple">'
-            "sg:Entry</agg:TopicExpression>"
-            f"<agg:PullPointFactory>{factory}</agg:PullPointFactory>"
-        )
-        soap.add(upper, group, pull_config(asked))
-        soap.add(group, "http://127.0.0.1:1/below")
-        found = until(lambda: data(upper), what="the entry of the lower group")
-        assert found[0].findtext("{*}MemberServiceEPR/{*}Address") == "http://127.0.0.1:1/below"
-
-    def test_what_the_producer_ended_is_made_again(
-        self, service: RunningService, group: str
-    ) -> None:
-        """The pull point is there all the while, and says nothing of it."""
-        upper = service.next_group()
-        asked = f"<agg:PullPointFactory>{service.url}/wsrf/services/PullPointService"
-        soap.add(upper, group, pull_config(f"{asked}</agg:PullPointFactory>", topic="sg:Entry"))
-        soap.add(group, "http://127.0.0.1:1/first")
-        found = until(lambda: data(upper), what="the first entry")
-        point = pulled.pull_point(service.url)
-        manager = subscribe(group, point)
-        soap.add(group, "http://127.0.0.1:1/second")
-        path = "{*}MemberServiceEPR/{*}Address"
-        until(lambda: data(upper)[0].findtext(path).endswith("second"), what="the second")
-        # All that is subscribed to the group but ours.
-        [message] = until(lambda: pulled.messages(point), what="a message")
-        assert message.findtext("{*}SubscriptionReference/{*}Address") == manager
-        assert found is not None
-        for one in managers_in(service):
-            if one != manager:
-                manage(one, "Unsubscribe")
-        time.sleep(7)
-        soap.add(group, "http://127.0.0.1:1/third")
-        until(lambda: data(upper)[0].findtext(path).endswith("third"), what="the third")
-
-    def test_a_group_is_followed_as_a_device(self, service: RunningService, group: str) -> None:
-        upper = service.next_group()
-        entry = soap.add(upper, group, pull_config(topic="sg:Entry"))
-        soap.add(group, "http://127.0.0.1:1/below")
-        found = until(lambda: data(upper), what="the entry of the lower group")
-        assert found[0].findtext("{*}MemberServiceEPR/{*}Address") == "http://127.0.0.1:1/below"
-        soap.destroy(entry)
 
 
 def test_a_service_that_was_killed_goes_on_with_its_subscription(tmp_path: Path) -> None:
