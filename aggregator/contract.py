@@ -70,10 +70,8 @@ class HttpReply:
 
 
 class Http(Protocol):
-    """The collector's way to members: bounded, watched, without redirects.
-
-    Every failure (refused address, connection, time, size, TLS) is a CollectError.
-    """
+    """The collector's way to members: bounded, watched, without redirects. Every failure (refused
+    address, connection, time, size, TLS) is a CollectError."""
 
     async def post(self, url: str, body: bytes, *, headers: Mapping[str, str]) -> HttpReply:
         """Send `body` and return the reply, whatever its status."""
@@ -121,9 +119,7 @@ Put = Callable[[Sequence[bytes]], Awaitable[int]]
 
 class Events(Protocol):
     """The event bus that the service is configured for: durable queues of what is published there.
-
-    An empty event id or origin is any. Every failure of the broker is a CollectError.
-    """
+    An empty event id or origin is any. Every failure of the broker is a CollectError."""
 
     async def bind(self, *, event_id: str, origin: str) -> str:
         """A new queue that takes what is published from now on; its name."""
@@ -214,6 +210,10 @@ class AggregatorSource:
 
     async def release(self, plan: Plan, *, context: Context) -> None:
         """Undo `establish` when the entry goes. Collector. Must be safe to call twice."""
+
+    def lasts_until(self, memory: Mapping[str, str]) -> int | None:
+        """When what was set up ends by itself, microseconds; None where that is not known."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

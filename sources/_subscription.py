@@ -25,6 +25,7 @@ NAME = "SubscriptionAggregatorSource"
 _UPKEEP = 5_000
 #: A subscription that never ends is renewed all the same: so it is seen that it is still there.
 _LOOKED_AFTER = 3600 * SECOND
+_NEVER = 253_370_764_800 * SECOND
 _ENTRY = frozenset(clark(dialect.sg, "Entry") for dialect in FAMILIES)
 
 
@@ -90,6 +91,13 @@ def times(lifetime: int | None, now: int) -> dict[str, str]:
     """When a subscription ends and is to be renewed, by the store's clock; to be remembered."""
     half = min((lifetime or 2 * _LOOKED_AFTER) // 2, _LOOKED_AFTER)
     return {"ends": "" if lifetime is None else str(now + lifetime), "renew_at": str(now + half)}
+
+
+def lasts_until(memory: Mapping[str, str]) -> int | None:
+    """When the subscription that is remembered ends; a year 9999 where it never does."""
+    if "ends" not in memory:
+        return None
+    return int(memory["ends"]) if memory["ends"] else _NEVER
 
 
 def read_block(block: ConfigBlock) -> Plan:

@@ -20,6 +20,7 @@ from aggregator.wire.namespaces import AGG, clark
 from ._pull import NAME, Pull, read_block
 from ._pulling import TOGETHER, WSN, Pulling
 from ._received import received
+from ._subscription import lasts_until
 
 BLOCK = clark(AGG, "AggregatorPullPointType")
 #: Messages that wait for the collector, beyond which no more are fetched for some seconds.
@@ -75,6 +76,10 @@ class PullPointAggregatorSource(AggregatorSource):
         """Take the new value of a property that has changed, what has changed of a device, or the
         message as it is."""
         return received(message, context=context)
+
+    def lasts_until(self, memory: Mapping[str, str]) -> int | None:
+        """As long as the subscription."""
+        return lasts_until(memory)
 
     async def release(self, plan: Plan, *, context: Context) -> None:
         """Unsubscribe, and destroy the pull point; what the member does not know is undone."""

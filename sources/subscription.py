@@ -26,7 +26,7 @@ from ._producer import Granted, renew, subscribe, unsubscribe
 from ._received import received
 from ._reply import NotSpoken, read_content
 from ._request import write_request
-from ._subscription import NAME, Subscription, read_block, times
+from ._subscription import NAME, Subscription, lasts_until, read_block, times
 
 BLOCK = clark(AGG, "AggregatorSubscriptionType")
 _POLICY = f'<m:ChangedEntries xmlns:m="{CHANGED_ENTRIES[1:].partition("}")[0]}"/>'.encode()
@@ -66,6 +66,10 @@ class SubscriptionAggregatorSource(AggregatorSource):
     async def receive(self, plan: Plan, message: bytes, *, context: Context) -> Collected:
         """Take the new value of a property that has changed, or the message as it is."""
         return received(message, context=context)
+
+    def lasts_until(self, memory: Mapping[str, str]) -> int | None:
+        """As long as the subscription."""
+        return lasts_until(memory)
 
     async def release(self, plan: Plan, *, context: Context) -> None:
         """Unsubscribe; a producer that knows of no subscription has nothing to undo."""

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 #: Seconds between two looks; that a source may take; and until the second try.
 _LOOK, _PATIENCE, _PAUSE = 0.5, 20.0, 2.0
 _MOST, _LONGEST_PAUSE = 100, 60.0
+_WEEK = 7 * 86_400 * MICROSECONDS
 
 
 @dataclass(slots=True)
@@ -36,8 +37,9 @@ class _Try:
 class Releasing:
     """Has sources release what they set up for entries that are gone.
 
-    It is given up `lifetime` seconds after the entry went: what was granted for as long has ended
-    by itself.
+    It is given up `lifetime` seconds after the entry went, or when what was set up has ended by
+    itself, whichever is later, but after a week in any case. Those that fail for long keep no
+    others waiting: all are looked at in turn.
     """
 
     def __init__(
@@ -59,6 +61,9 @@ class Releasing:
         self._shards = shards
         self._lifetime = int(lifetime * MICROSECONDS)
         self._tries: dict[int, _Try] = {}
+        # How far this round has come, and what it has met.
+        self._after = 0
+        self._met: set[int] = set()
 
     async def release(self) -> None:
         """Release for ever."""
@@ -72,11 +77,15 @@ class Releasing:
 
     async def _look(self, held: Mapping[int, int]) -> None:
         question = partial(left_to_release, shards=frozenset(held), limit=_MOST, of=self._shards)
-        left = await self._following.ask(question)
+        left = await self._following.ask(partial(question, after=self._after))
         now = time.monotonic()
-        self._tries = {number: self._tries.get(number) or _Try() for number, _, _ in left}
+        self._met.update(number for number, _, _ in left)
+        self._after = left[-1][0] if len(left) == _MOST else 0
+        if not self._after:
+            self._tries = {number: self._tries.get(number) or _Try() for number in self._met}
+            self._met.clear()
         for number, at, assignment in left:
-            one = self._tries[number]
+            one = self._tries.setdefault(number, _Try())
             if one.task is None and one.due <= now:
                 one.task = asyncio.create_task(self._release(number, at, assignment, one))
 
@@ -84,7 +93,7 @@ class Releasing:
         context = EntryContext(assignment, offered=self._offered)
         try:
             if not await self._released(context):
-                if self._offered.clock() - at < self._lifetime:
+                if self._offered.clock() < self._until(context, at):
                     one.due = time.monotonic() + one.pause * random.uniform(0.5, 1.5)
                     one.pause = min(2 * one.pause, _LONGEST_PAUSE)
                     return
@@ -94,6 +103,12 @@ class Releasing:
             logger.warning("a release waits for the store: %s", error, extra=context.words())
         finally:
             one.task = None
+
+    def _until(self, context: EntryContext, at: int) -> int:
+        """Until when it is tried to undo what was set up for an entry that went at an instant."""
+        source = self._plugins.source(context.assignment.plan.source)
+        lasts = source.source.lasts_until(context.memory) if source else None
+        return min(max(at + self._lifetime, lasts or 0), at + _WEEK)
 
     async def _released(self, context: EntryContext) -> bool:
         assigned = context.assignment

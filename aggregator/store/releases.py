@@ -43,7 +43,10 @@ _NOTE = insert(releases).from_select(
 _LEFT = (
     select(releases.c.id, groups.c.name, *(releases.c[name] for name in _COPIED))
     .join(groups, groups.c.id == releases.c.group_id)
-    .where((releases.c.slot % bindparam("of")).in_(bindparam("shards", expanding=True)))
+    .where(
+        (releases.c.slot % bindparam("of")).in_(bindparam("shards", expanding=True)),
+        releases.c.id > bindparam("after"),
+    )
     .order_by(releases.c.id)
     .limit(bindparam("most"))
 )
@@ -57,14 +60,19 @@ def note_releases(write: Write, ids: Sequence[int]) -> None:
 
 
 def left_to_release(
-    connection: Connection, shards: Collection[int], *, limit: int, of: int = SHARDS
+    connection: Connection,
+    shards: Collection[int],
+    *,
+    limit: int,
+    after: int = 0,
+    of: int = SHARDS,
 ) -> list[tuple[int, int, Assignment]]:
-    """What is left to undo in these shards, oldest first, at most `limit`.
+    """What is left to undo in these shards, oldest first, at most `limit` after a number.
 
     Each with its number and the instant at which the entry went.
     """
     found = []
-    asked = {"shards": sorted(shards), "most": limit, "of": of}
+    asked = {"shards": sorted(shards), "most": limit, "after": after, "of": of}
     for row in connection.execute(_LEFT, asked):
         number, group, entry, group_id, key, member, address, config, plan, memory, slot, at = row
         assignment = Assignment(
