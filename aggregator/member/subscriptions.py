@@ -26,10 +26,10 @@ from aggregator.wire.subscribing import Subscribe
 
 logger = logging.getLogger(__name__)
 
-#: Subscriptions at the same time; notifications that may wait for one consumer, and that are sent
-#: together.
+#: Subscriptions at the same time; notifications that may wait for one consumer, how many bytes they
+#: may have where it is more than one, and how many are sent together.
 MOST = 10_000
-_WAITING, _TOGETHER = 1000, 32
+_WAITING, _ROOM, _TOGETHER = 1000, 4 * 2**20, 32
 #: Seconds between two looks for subscriptions that have ended.
 _SWEEP = 1.0
 
@@ -45,6 +45,8 @@ class Subscription:
     termination: int | None
     paused: bool = False
     waiting: deque[Notice] = field(default_factory=deque)
+    #: Bytes of the messages that wait.
+    size: int = 0
     some: asyncio.Event = field(default_factory=asyncio.Event)
     #: Numbers of its notices.
     numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -56,8 +58,9 @@ class Subscription:
         """Let a message wait for its turn; the oldest goes where too many wait."""
         notice = Notice(f"{self.key}:{next(self.numbers)}", message, topic)
         self.waiting.append(notice)
-        if len(self.waiting) > _WAITING:
-            self.waiting.popleft()
+        self.size += len(message)
+        while len(self.waiting) > 1 and (len(self.waiting) > _WAITING or self.size > _ROOM):
+            self._forget_first()
             self.dropped += 1
         self.some.set()
 
@@ -76,7 +79,10 @@ class Subscription:
         self.failures = 0
         gone = {notice.id for notice in notices}
         while self.waiting and self.waiting[0].id in gone:
-            self.waiting.popleft()
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        self.size -= len(self.waiting.popleft().message)
 
     def failed(self, error: CollectError) -> None:
         """Note that something was not taken."""

@@ -128,6 +128,10 @@ def read_properties(site: Site, request: Request) -> Reply:
         names = [_name(body)]
     elif operation is GET_PROPERTIES:
         names = list(dict.fromkeys(map(_name, body.iterchildren("{*}ResourceProperty"))))
+        if not names:
+            raise InvalidPropertyName(
+                "the request names no property; it needs one ResourceProperty at least"
+            )
     store = site.registry.store
     now = store.clock.now()
     found = store.query(lambda connection: find_subscription(connection, key_of(request), now))

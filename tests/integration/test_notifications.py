@@ -186,6 +186,13 @@ class TestTopics:
 
 
 class TestManager:
+    def test_a_read_of_no_property_is_refused(self, group: str) -> None:
+        manager = subscribe(group, "http://127.0.0.1:1/c")
+        rp = soap.NS["oasis"]["rp"]
+        answer = soap.call(manager, f'<rp:GetMultipleResourceProperties xmlns:rp="{rp}"/>')
+        assert answer.fault[0] == "InvalidResourcePropertyQNameFault"
+        assert manage(manager, "Unsubscribe").status == 200
+
     def test_renews_for_a_while_or_until(self, group: str, consumer: Consumer) -> None:
         manager = subscribe(group, consumer.url, termination="PT2S")
         answer = manage(manager, "Renew", inner="<o:TerminationTime>PT60S</o:TerminationTime>")
