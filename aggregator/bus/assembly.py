@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -9,15 +10,17 @@ from typing import Any
 from aggregator.bus.bus import Bus, Kept
 from aggregator.bus.carrying import BrokerCarrier, Carrier, StoreCarrier, Writing
 from aggregator.bus.life import Life
-from aggregator.bus.settings import container_name, event_settings
+from aggregator.bus.settings import container_name, event_settings, service_started
 from aggregator.config import Settings
 from aggregator.store.bus_places import end_places
 from aggregator.store.clock import StoreClock
 from aggregator.store.event_log import prune_events
 from aggregator.store.event_queues import prune_queues
-from aggregator.store.happenings import note_start, note_stop
+from aggregator.store.happenings import forget_happenings, note_start, note_stop
 from aggregator.store.write import Write
 from aggregator.wire.times import SECOND
+
+log = logging.getLogger(__name__)
 
 #: Events that are dropped from the log in one transaction.
 _MOST = 2000
@@ -59,14 +62,20 @@ def bus_of(
 def begin(write: Write, settings: Settings) -> None:
     """Note that the service was started here; where it publishes nothing, that nobody asks."""
     if settings.events.publish:
-        note_start(write, container_name(settings))
-    else:
-        end_places(write)
+        address = settings.server.public_url
+        note_start(write, container_name(settings), started=service_started(), address=address)
+    elif ended := end_places(write):
+        dropped = forget_happenings(write)
+        log.warning(
+            "the life of the service is published no more: %d groups, %d happenings untold",
+            ended,
+            dropped,
+        )
 
 
 def end(write: Write, settings: Settings) -> None:
     """Note that the service was stopped here."""
-    note_stop(write, container_name(settings))
+    note_stop(write, container_name(settings), address=settings.server.public_url)
 
 
 def prune(write: Write, settings: Settings) -> int:

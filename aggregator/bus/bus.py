@@ -110,6 +110,9 @@ class Bus:
     async def _round(self) -> None:
         """Publish all that is to be told now."""
         held = self._epochs()
+        if 0 in held:
+            # Before it is looked: what is dropped is not to be told.
+            await self._tidy()
         states, found, happened = await self._ask(_look)
         offered = {state.id: state for state in states if state.name in self._groups}
         for group in offered.keys() - {place.group_id for place in found}:
@@ -119,27 +122,33 @@ class Bus:
         self._look_at_lost(mine)
         WAITING.set(sum(state.sequence - place.sent for place, state in followed))
         if 0 in held:
-            await self._tidy()
             await self._happenings(happened, {state.id: state.name for state in states})
         for place, state in followed:
-            reached = place
-            while reached.sent < state.sequence:
+            reached: Place | None = place
+            while reached and reached.sent < state.sequence and self._holds(place):
                 reached = await self._page(reached, state)
         if self._pause:
             logger.info("the broker takes events again")
             self._pause = 0.0
 
+    def _holds(self, place: Place) -> bool:
+        """Whether it is still ours to tell of a group."""
+        return place.slot % self._shards in self._epochs()
+
     def _look_at_lost(self, mine: Sequence[Place]) -> None:
         """Tell of changes that left the outbox before they were published."""
         for place in mine:
+            if place.id not in self._lost and place.dropped:
+                logger.warning("%d changes in all were not published in time", place.dropped)
             lost = place.dropped - self._lost.setdefault(place.id, place.dropped)
             if lost:
                 logger.error("%d changes were not published in time", lost)
                 DROPPED.inc(lost)
                 self._lost[place.id] = place.dropped
 
-    async def _page(self, place: Place, state: GroupState) -> Place:
-        """Publish the next changes of a group; how far the bus has come then."""
+    async def _page(self, place: Place, state: GroupState) -> Place | None:
+        """Publish the next changes of a group; how far the bus has come then, None where another
+        process tells of it."""
         read = partial(notices_after, group_id=state.id, sequence=place.sent, group=state.name)
         changes = await self._ask(partial(read, most=_MOST))
         life = self._life()
@@ -150,8 +159,10 @@ class Bus:
         if not loads:
             # What of it nobody wrote down, nobody has to be told.
             loads.append(Load(state.sequence, ()))
-        await self._carrier.carry(loads, partial(_moved, place))
-        return place._replace(sent=loads[-1].number)
+        go_on = partial(self._holds, place)
+        if await self._carrier.carry(loads, partial(_moved, place), may_go_on=go_on):
+            return place._replace(sent=loads[-1].number)
+        return None
 
     def _is_told(self, told: Told) -> bool:
         return told.kind != "renewed" or told.entry.group in self._renewals
@@ -163,7 +174,7 @@ class Bus:
             for one in happened
         ]
         if loads:
-            await self._carrier.carry(loads, _told)
+            await self._carrier.carry(loads, told_happenings, may_go_on=lambda: 0 in self._epochs())
 
     async def _tidy(self) -> None:
         """Drop what waits for longer than it may; the groups' outboxes are seen to elsewhere."""
@@ -194,9 +205,5 @@ def _written(made: Iterator[Delivery]) -> list[Delivery]:
         return []
 
 
-def _moved(place: Place, write: Write, numbers: Sequence[int]) -> bool:
-    return move_place(write, place, to=numbers[-1])
-
-
-def _told(write: Write, numbers: Sequence[int]) -> bool:
-    return told_happenings(write, numbers) == len(numbers)
+def _moved(place: Place, write: Write, numbers: Sequence[int]) -> Sequence[int]:
+    return numbers if move_place(write, place, to=numbers[-1]) else ()

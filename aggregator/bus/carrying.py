@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, NamedTuple, Protocol
@@ -27,16 +27,19 @@ class Load(NamedTuple):
     deliveries: Sequence[Delivery]
 
 
-#: Notes, in a transaction, that all up to and with the last of these numbers was carried; False
-#: where another process has done so, and nothing is to be carried.
-Note = Callable[[Write, Sequence[int]], bool]
+#: Notes, in a transaction, that these numbers were carried; those of them that no other process
+#: has carried: the others are not to be carried here.
+Note = Callable[[Write, Sequence[int]], Collection[int]]
 
 
 class Carrier(Protocol):
     """Carries loads, in their order."""
 
-    async def carry(self, loads: Sequence[Load], note: Note) -> None:
-        """Carry all and note it. What was carried before it fails is noted.
+    async def carry(
+        self, loads: Sequence[Load], note: Note, *, may_go_on: Callable[[], bool]
+    ) -> bool:
+        """Carry all and note it; whether nobody else had. What was carried before it fails is
+        noted, and before it is stopped, which is where it may not go on.
 
         Raises BrokerUnavailable, BrokerRefused, StoreUnavailable.
         """
@@ -49,19 +52,22 @@ class StoreCarrier:
     exchange: str
     write: Writing
 
-    async def carry(self, loads: Sequence[Load], note: Note) -> None:
+    async def carry(
+        self, loads: Sequence[Load], note: Note, *, may_go_on: Callable[[], bool]
+    ) -> bool:
         """See Carrier."""
 
-        def unit(write: Write) -> int:
-            if not note(write, [load.number for load in loads]):
-                return 0
-            made = [delivery for load in loads for delivery in load.deliveries]
+        def unit(write: Write) -> tuple[int, bool]:
+            ours = set(note(write, [load.number for load in loads]))
+            made = [one for load in loads if load.number in ours for one in load.deliveries]
             for delivery in made:
                 append_delivery(write, delivery, exchange=self.exchange)
-            return len(made)
+            return len(made), len(ours) == len(loads)
 
-        if number := await self.write(unit):
+        number, are_all = await self.write(unit)
+        if number:
             metrics.PUBLISHED.labels("taken").inc(number)
+        return bool(are_all)
 
 
 class BrokerCarrier:
@@ -75,26 +81,32 @@ class BrokerCarrier:
         self._exchange = exchange
         self._write = write
 
-    async def carry(self, loads: Sequence[Load], note: Note) -> None:
+    async def carry(
+        self, loads: Sequence[Load], note: Note, *, may_go_on: Callable[[], bool]
+    ) -> bool:
         """See Carrier."""
         done: list[int] = []
+        ours: Collection[int] = ()
         stopped = Event()
         try:
             if any(load.deliveries for load in loads):
-                await in_daemon(lambda: self._send(loads, done, stopped))
+                await in_daemon(
+                    lambda: self._send(loads, done, lambda: may_go_on() and not stopped.is_set())
+                )
             else:
                 done += [load.number for load in loads]
         finally:
             # Whoever is cancelled leaves the thread behind: it must not go on beside the next one.
             stopped.set()
             if done:
-                await self._write(lambda write: note(write, done))
+                ours = await self._write(lambda write: note(write, done))
+        return len(ours) == len(loads)
 
-    def _send(self, loads: Sequence[Load], done: list[int], stopped: Event) -> None:
+    def _send(self, loads: Sequence[Load], done: list[int], may_go_on: Callable[[], bool]) -> None:
         for load in loads:
             for delivery in load.deliveries:
-                if stopped.is_set():
-                    raise BrokerUnavailable("the service ends; what is left is published later")
+                if not may_go_on():
+                    raise BrokerUnavailable("it is another's turn; what is left is published later")
                 send(delivery, self._exchange, settings=self._settings)
             done.append(load.number)
 

@@ -95,6 +95,7 @@ class Life:
             yield self._written(publisher, replace(said, facts=facts))
         elif happened.kind in ("started", "stopped"):
             state = "ACTIVE" if happened.kind == "started" else "TERMINATED"
+            said = replace(said, facts={"address": happened.detail})
             yield self._written(ContainerLifecycleEventPublisher, said, state=state)
 
     def _of_registration(self, told: Told, what: str, state: str) -> Delivery:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from urllib.parse import urlsplit
 
+import psutil
+
 from aggregator.config import Settings
 from aggregator.events.settings import EventSettings
+from aggregator.wire.times import SECOND
 
 
 def event_settings(settings: Settings) -> EventSettings:
@@ -22,7 +26,15 @@ def event_settings(settings: Settings) -> EventSettings:
 
 
 def container_name(settings: Settings) -> str:
-    """The name of this service on this host: where clients reach it, or the host's."""
+    """The name of the service on this host, which hosts behind one address do not share."""
     server = settings.server
-    reached = urlsplit(server.public_url).netloc.rpartition("@")[2]
-    return reached or f"{socket.gethostname()}:{server.port}"
+    port = server.port or urlsplit(server.public_url).port or 0
+    return f"{socket.gethostname()}:{port}"
+
+
+def service_started() -> int:
+    """When the supervisor of this process was started, which is the same for all that it starts
+    anew, microseconds."""
+    parent = os.getppid()
+    # Without a supervisor, it is this process itself.
+    return round(psutil.Process(parent if parent != 1 else None).create_time() * SECOND)

@@ -106,7 +106,15 @@ def _renew_all(
         for group, renewals in asked
         for renewal in renewals
     ]
-    found = renew_entries(write, [(group.id, renewal.key, time) for group, renewal, time in wanted])
+    # One that is over is no renewal but the end: for who follows the group, too.
+    live = [place for place, (_, _, time) in enumerate(wanted) if time is None or time > write.now]
+    found: list[str | None] = [None] * len(wanted)
+    renewals_of = [(wanted[place][0].id, wanted[place][1].key, wanted[place][2]) for place in live]
+    for place, address in zip(live, renew_entries(write, renewals_of), strict=True):
+        found[place] = address
+    for place in sorted(set(range(len(wanted))) - set(live)):
+        group, renewal, _ = wanted[place]
+        found[place] = remove_entry(write, group.id, renewal.key)
     results = iter(
         [
             unknown_entry(group, renewal.key)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
+from aggregator.store.chunks import chunks
 from aggregator.store.event_tables import containers, happenings
 from aggregator.store.statement import Statement
-from aggregator.store.tables import service
 from aggregator.store.upsert import or_replace
 from aggregator.store.write import Write
 
@@ -23,11 +23,15 @@ NOTE = Statement(
     )
 )
 WAITING = Statement(select(happenings).order_by(happenings.c.id).limit(bindparam("most")))
-TOLD = Statement(delete(happenings).where(happenings.c.id == bindparam("number")))
+_TOLD = (
+    delete(happenings)
+    .where(happenings.c.id.in_(bindparam("ids", expanding=True)))
+    .returning(happenings.c.id)
+)
+ALL = Statement(delete(happenings))
 OLD = Statement(delete(happenings).where(happenings.c.at < bindparam("before")))
 LAST = Statement(select(func.max(happenings.c.id)))
 SURPLUS = Statement(delete(happenings).where(happenings.c.id <= bindparam("floor")))
-STARTED = Statement(select(service.c.started))
 TOLD_OF = Statement(select(containers.c.started).where(containers.c.name == bindparam("of")))
 ENTER = Statement(or_replace(containers))
 LEAVE = Statement(delete(containers).where(containers.c.name == bindparam("of")))
@@ -56,9 +60,17 @@ def waiting_happenings(connection: Connection, *, most: int) -> list[Happening]:
     return [Happening(*row) for row in WAITING.rows(connection, most=most)]
 
 
-def told_happenings(write: Write, ids: Sequence[int]) -> int:
-    """Forget what was told; how many of them nobody had told before."""
-    return sum(write.run(TOLD, number=number) for number in ids)
+def told_happenings(write: Write, ids: Sequence[int]) -> set[int]:
+    """Forget what was told, or is with this transaction; those of them that nobody else did."""
+    write.wrote = True
+    return {
+        row[0] for chunk in chunks(ids) for row in write.connection.execute(_TOLD, {"ids": chunk})
+    }
+
+
+def forget_happenings(write: Write) -> int:
+    """Forget all that is to be told; how many it were."""
+    return write.run(ALL)
 
 
 def prune_happenings(write: Write, *, before: int, longest: int) -> int:
@@ -68,22 +80,21 @@ def prune_happenings(write: Write, *, before: int, longest: int) -> int:
     return write.run(OLD, before=before) + write.run(SURPLUS, floor=floor)
 
 
-def note_start(write: Write, container: str) -> bool:
+def note_start(write: Write, container: str, *, started: int, address: str) -> bool:
     """Note that the service was started on a host, if that was not told yet; whether it was not.
 
-    A collector that is started anew while the rest of the service runs on is no start of it.
+    A collector that is started anew while the rest of the service runs on is no start of it:
+    `started` is the same then. `address` is where clients reach it.
     """
-    row = STARTED.row(write.connection)
-    started = int(row[0]) if row else write.now
     told = TOLD_OF.row(write.connection, of=container)
     if told is not None and told[0] == started:
         return False
     write.run(ENTER, name=container, started=started)
-    note_happening(write, "started", key=container)
+    note_happening(write, "started", key=container, detail=address)
     return True
 
 
-def note_stop(write: Write, container: str) -> None:
+def note_stop(write: Write, container: str, *, address: str) -> None:
     """Note that the service was stopped on a host."""
     write.run(LEAVE, of=container)
-    note_happening(write, "stopped", key=container)
+    note_happening(write, "stopped", key=container, detail=address)

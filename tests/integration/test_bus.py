@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -117,6 +118,12 @@ def test_another_process_sees_the_life_of_the_service(scene: Scene) -> None:
         short = soap.add(scene.group, member.url, soap.IDLE)
         assert soap.set_termination_time(short, soon()).status == 200
         assert watcher.what("expired", entry=short.key)["state"] == "TERMINATED"
+        # Who sets the end to what is past ends it, as GT's clients do.
+        left = soap.add(scene.group, member.url, soap.IDLE)
+        assert soap.set_termination_time(left, "2001-01-01T00:00:00Z").status == 200
+        assert watcher.what("destroyed", entry=left.key)["state"] == "TERMINATED"
+        ways = [e["what"] for e in watcher.events if e["facts"].get("entry") == left.key]
+        assert ways == ["added", "destroyed"]
         ends_and_begins(scene, watcher)
         keys = [event["key"] for event in watcher.events]
         assert len(set(keys)) == len(keys), "none came twice"
@@ -126,7 +133,8 @@ def test_another_process_sees_the_life_of_the_service(scene: Scene) -> None:
 def ends_and_begins(scene: Scene, watcher: Watcher) -> None:
     scene.service.stop()
     stopped = watcher.what("stopped")
-    assert stopped["topic"].startswith("1051.127.0.0.1:")
+    assert stopped["topic"].startswith(f"1051.{socket.gethostname()}:")
+    assert stopped["facts"]["address"] == scene.service.url
     assert stopped["state"] == "TERMINATED"
     scene.start()
     assert watcher.what("started")["state"] == "ACTIVE"

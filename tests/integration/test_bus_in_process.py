@@ -20,6 +20,7 @@ from aggregator.store.bus_places import make_place
 from aggregator.store.engine import Store
 from aggregator.store.entries import remove_entry, renew_entries
 from aggregator.store.event_log import load_event, topics_after
+from aggregator.store.happenings import note_happening, told_happenings, waiting_happenings
 from aggregator.store.outbox import prune_notices
 from tests import stores
 from tests.events_kit import Inbox
@@ -64,12 +65,15 @@ class Away:
     def __init__(self, to: Carrier, *, takes: int = 0) -> None:
         self.to, self.takes = to, takes
 
-    async def carry(self, loads: Sequence[Load], note: Note) -> None:
+    async def carry(
+        self, loads: Sequence[Load], note: Note, *, may_go_on: Callable[[], bool]
+    ) -> bool:
         taken, self.takes = loads[: self.takes], 0
         if taken:
-            await self.to.carry(taken, note)
+            await self.to.carry(taken, note, may_go_on=may_go_on)
         if len(taken) < len(loads):
             raise BrokerUnavailable("away")
+        return True
 
 
 def named(store: Store) -> list[str]:
@@ -166,7 +170,11 @@ def test_a_thread_that_was_left_behind_sends_nothing_more(store: Store) -> None:
 
     async def work() -> None:
         loads = [Load(number, [LIFE.of_happening]) for number in range(3)]  # type: ignore[list-item]
-        task = asyncio.create_task(carrier.carry(loads, lambda write, numbers: True))
+
+        def carry(may_go_on: Callable[[], bool]) -> Any:
+            return carrier.carry(loads, lambda write, numbers: numbers, may_go_on=may_go_on)
+
+        task = asyncio.create_task(carry(lambda: True))
         await asyncio.to_thread(lambda: until(sent.arrived.qsize))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -177,4 +185,36 @@ def test_a_thread_that_was_left_behind_sends_nothing_more(store: Store) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("aggregator.bus.carrying.send", send)
         asyncio.run(work())
+    assert sent.arrived.qsize() == 1
+
+
+def test_what_another_process_told_is_not_told_again_and_the_rest_is(store: Store) -> None:
+    """Of what both had seen, each thing is told by the one that forgets it."""
+    keys = ["one", "two", "three"]
+    for key in keys:
+        store.writer.run(partial(note_happening, kind="started", key=key))
+    seen = store.query(partial(waiting_happenings, most=10))
+    carrier = StoreCarrier("x", Ways(store).write)
+    loads = [Load(one.id, list(LIFE.of_happening(one, ""))) for one in seen]
+
+    async def carry(some: Sequence[Load]) -> bool:
+        return await carrier.carry(some, told_happenings, may_go_on=lambda: True)
+
+    assert asyncio.run(carry(loads[:1]))
+    assert not asyncio.run(carry(loads))
+    topics = [one.topic for one in store.query(partial(topics_after, sequence=0, most=1000))]
+    assert topics == [load.deliveries[0].routing_key for load in loads]
+
+
+def test_who_lost_the_lease_sends_nothing_more(store: Store) -> None:
+    sent = Inbox()
+    carrier = BrokerCarrier(SETTINGS, exchange="x", write=Ways(store).write)
+    loads = [Load(number, [LIFE.of_happening]) for number in range(3)]  # type: ignore[list-item]
+    held = iter([True, False])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aggregator.bus.carrying.send", lambda one, *args, **more: sent(one))
+        with pytest.raises(BrokerUnavailable):
+            asyncio.run(
+                carrier.carry(loads, lambda write, numbers: numbers, may_go_on=lambda: next(held))
+            )
     assert sent.arrived.qsize() == 1

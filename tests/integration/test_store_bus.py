@@ -22,7 +22,6 @@ from aggregator.store.happenings import (
 )
 from aggregator.store.leases import take_shards
 from aggregator.store.outbox import Told, notices_after, prune_notices
-from aggregator.store.processes import start_process
 from aggregator.store.pull_points import destroy_pull_point, make_pull_point
 from aggregator.store.shards import slot_of
 from aggregator.store.subscriptions import (
@@ -182,16 +181,19 @@ def test_a_subscription_that_ends_otherwise_is_noted_too(store: Store) -> None:
 
 
 def test_a_start_is_told_once_for_each_start(store: Store) -> None:
-    store.writer.run(partial(start_process, process="one", role="collector"))
-    assert store.writer.run(partial(note_start, container="host"))
-    assert not store.writer.run(partial(note_start, container="host"))
-    assert store.writer.run(partial(note_start, container="other"))
-    store.writer.run(partial(note_stop, container="host"))
-    assert store.writer.run(partial(note_start, container="host"))
+    start = partial(note_start, started=1, address="http://h/")
+    assert store.writer.run(partial(start, container="host"))
+    assert not store.writer.run(partial(start, container="host"))
+    assert store.writer.run(partial(start, container="other"))
+    store.writer.run(partial(note_stop, container="host", address="http://h/"))
+    assert store.writer.run(partial(start, container="host"))
+    # One that was killed told no stop, and starts all the same.
+    assert store.writer.run(partial(start, container="host", started=2))
     assert [(one.kind, one.key) for one in happened(store)] == [
         ("started", "host"),
         ("started", "other"),
         ("stopped", "host"),
+        ("started", "host"),
         ("started", "host"),
     ]
 
@@ -205,8 +207,8 @@ def test_what_happened_is_kept_until_it_was_told_but_not_for_ever(
     for key in "abcd":
         note(key)
     first = happened(store)[0].id
-    assert store.writer.run(partial(told_happenings, ids=[first])) == 1
-    assert store.writer.run(partial(told_happenings, ids=[first])) == 0
+    assert store.writer.run(partial(told_happenings, ids=[first])) == {first}
+    assert store.writer.run(partial(told_happenings, ids=[first])) == set()
     assert store.writer.run(partial(prune_happenings, before=0, longest=2)) == 1
     assert [one.key for one in happened(store)] == ["c", "d"]
     clock.time += SECOND

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from dataclasses import replace
 from typing import Any
 
@@ -125,10 +126,12 @@ def test_a_kind_of_a_later_version_is_passed_over() -> None:
     assert list(LIFE.of_happening(Happening(3, NOW, "triggered", 1, "x", ""), "A")) == []
 
 
-def test_the_service_is_named_by_where_clients_reach_it() -> None:
-    at = ServerSettings(public_url="https://index.example.org:8443/x")
-    assert container_name(Settings(server=at)) == "index.example.org:8443"
-    assert container_name(Settings()).endswith(":8080")
+def test_the_service_is_named_by_its_host() -> None:
+    """Several of one address are told apart."""
+    at = ServerSettings(public_url="https://index.example.org/x", port=8443)
+    assert container_name(Settings(server=at)) == f"{socket.gethostname()}:8443"
+    [told] = LIFE.of_happening(Happening(3, NOW, "started", 0, "h:1", "http://index/"), "")
+    assert json.loads(read(told).body)["address"] == "http://index/"
 
 
 def test_the_settings_of_the_bus_are_those_of_events() -> None:
