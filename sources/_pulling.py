@@ -33,6 +33,8 @@ _UNKNOWN = "ResourceUnknownFault"
 _NO_ACTION = frozenset({"ActionNotSupported", "OptionalActionNotImplemented"})
 #: Turns until a Renew that failed is tried again, where messages come all the same.
 _PATIENCE = 10
+#: Seconds that a subscription which does not work has, before another is asked for.
+_FRESH = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Pulling:
     """What is asked for, for whom, and the seconds from one turn to the next.
 
     What is remembered of a subscription: ``form``, ``manager`` and ``point`` (EPRs), ``skew`` of
-    the member's clock, ``renews``, ``ends`` and ``renew_at``; ``fresh`` until it was fetched from.
+    the member's clock, ``renews``, ``ends`` and ``renew_at``; ``fresh``, when it was made, until it works.
     """
 
     asked: Pull
@@ -72,9 +74,9 @@ class Pulling:
     def is_lost(self, error: CollectError) -> bool:
         """Whether a subscription is to be made again, for what was said when it was asked.
 
-        One that never worked is not, before its time is over: whoever takes it and knows nothing
-        of it afterwards would be asked for ever more. Neither is one whose messages may still
-        wait for who comes a little later.
+        One that has not worked yet is not so soon: whoever takes it and knows nothing of it
+        afterwards would be asked for ever more. Neither is one whose messages may still wait for
+        who comes a little later.
         """
         if error.code not in ("fault", "http-status"):
             return False
@@ -82,8 +84,10 @@ class Pulling:
         if self.is_over():
             return True
         name = error.name if isinstance(error, MemberFault) else ""
-        if memory.get("fresh") or is_refused(error) or name == "ResourceUnavailableFault":
+        if is_refused(error) or name == "ResourceUnavailableFault":
             return False
+        if fresh := memory.get("fresh"):
+            return self.context.now - int(fresh) > _FRESH * SECOND
         return name == _UNKNOWN or (memory["form"] == ONVIF and isinstance(error, MemberFault))
 
     async def fetch(self) -> tuple[Pulled, dict[str, str]]:
@@ -230,7 +234,8 @@ class Pulling:
                 "the subscription lasts %g s, less than a turn: messages will be lost",
                 lifetime / SECOND,
             )
-        return {"renews": "yes", "fresh": "yes", **times(lifetime, self.context.now)}
+        now = self.context.now
+        return {"renews": "yes", "fresh": str(now), **times(lifetime, now)}
 
     async def _by_its_clock(self, ask: Callable[[str], Awaitable[T]]) -> tuple[T, str]:
         """What a device answers to who has its time, and how far that is ahead of ours.

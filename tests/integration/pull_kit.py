@@ -5,13 +5,25 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+import pytest
 from lxml import etree
 
 from tests import soap
 from tests.onvif_schemas import CONCRETE_SET, TNS1, TT
+from tests.service import RunningService, running_service
 from tests.waiting import until
 
 CONFIG = "[notifications]\nsubscription_lifetime = '10s'\nestablish_timeout = '5s'\n"
+
+
+@pytest.fixture(scope="module")
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    """A service by the module's `CONFIG`: what is fetched from others depends on no database."""
+    folder = tmp_path_factory.mktemp("service")
+    with running_service(folder, config=request.module.CONFIG) as running:
+        yield running
 
 
 def pull_config(inner: str = "", *, topic: str = "", millis: int = 1000) -> str:

@@ -19,8 +19,8 @@ from tests.onvif_schemas import events_schema
 from tests.pulled import call_onvif, pull
 from tests.service import MANY_GROUPS
 
-from .each_database import service
 from .notification_kit import group
+from .pull_kit import service
 
 CONFIG = f"[notifications]\npull_point_lifetime = 30\n{MANY_GROUPS}"
 __all__ = ["group", "service"]

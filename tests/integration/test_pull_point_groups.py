@@ -11,9 +11,8 @@ from tests.service import MANY_GROUPS, RunningService
 from tests.waiting import until
 
 from . import pull_kit
-from .each_database import service
 from .notification_kit import group
-from .pull_kit import data, pull_config
+from .pull_kit import data, pull_config, service
 
 CONFIG = f"{pull_kit.CONFIG}{MANY_GROUPS}"
 __all__ = ["group", "service"]

@@ -13,9 +13,8 @@ from tests.service import MANY_GROUPS, running_service, start_service
 from tests.waiting import until
 
 from . import pull_kit
-from .each_database import service
 from .notification_kit import group
-from .pull_kit import data, failing, pull_config, state, until_state
+from .pull_kit import data, failing, pull_config, service, state, until_state
 
 CONFIG = f"{pull_kit.CONFIG}{MANY_GROUPS}"
 __all__ = ["group", "service"]
@@ -64,6 +63,8 @@ class TestDevice:
     def test_it_is_subscribed_to_again_when_it_was_restarted(self, group: str) -> None:
         with onvif.device() as device:
             soap.add(group, device.events, pull_config())
+            device.tell("Motion", "cam1", "false")
+            until_state(group, Motion__cam1="false")
             device.restart()
             until(lambda: device.subscriptions, what="a new subscription")
             device.tell("Motion", "cam1", "true")
