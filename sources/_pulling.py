@@ -42,7 +42,8 @@ class Pulling:
     """What is asked for, for whom, and the seconds from one turn to the next.
 
     What is remembered of a subscription: ``form``, ``manager`` and ``point`` (EPRs), ``skew`` of
-    the member's clock, ``renews``, ``ends`` and ``renew_at``; ``fresh``, when it was made, until it works.
+    the member's clock, ``renews``, ``ends`` and ``renew_at``; ``fresh``, when it was made, until
+    it works.
     """
 
     asked: Pull
