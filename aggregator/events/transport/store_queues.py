@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
-from aggregator.errors import BrokerUnavailable, StoreUnavailable
+from aggregator.errors import BrokerUnreachable, StoreUnavailable
 from aggregator.events.topics import matches
 from aggregator.events.transport.queues import Fetched, KeptQueue
 from aggregator.events.transport.store_subscription import delivery_of
@@ -79,4 +79,4 @@ def _told(doing: str, do: Callable[[], T]) -> T:
     try:
         return do()
     except StoreUnavailable as error:
-        raise BrokerUnavailable(f"{doing}: {error}") from error
+        raise BrokerUnreachable(f"{doing}: {error}") from error
