@@ -180,6 +180,7 @@ class StoreSubscription:
         self._reading = reading
         self._receive = receive
         self._cancelled = threading.Event()
+        self._forgotten = False
         self._thread = threading.Thread(target=self._work, name="events-store", daemon=True)
         self._thread.start()
 
@@ -196,6 +197,10 @@ class StoreSubscription:
                     self._reading.queue.binding,
                     timeout,
                 )
+
+    def forget(self) -> None:
+        """Leave the store alone from now on: what is still claimed is another's after a while."""
+        self._forgotten = True
 
     def _work(self) -> None:
         handled = True
@@ -217,6 +222,11 @@ class StoreSubscription:
                 handled = not self._cancelled.is_set()
                 if handled:
                     self._receive(delivery)
+        if not self._forgotten:
+            self._end(handled=handled)
+        self._transport.ended(self)
+
+    def _end(self, *, handled: bool) -> None:
         try:
             self._reading.end(handled=handled)
         except Exception as error:
