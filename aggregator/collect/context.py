@@ -54,6 +54,7 @@ class EntryContext:
         "last_success",
         "memory",
         "received",
+        "spoilt",
         "unrecorded",
     )
 
@@ -69,6 +70,8 @@ class EntryContext:
         self.received = 0
         #: Whether no message may be received while the source asks the next time.
         self.alone = False
+        #: Whether the error that is shown is of a message or of a sink, no turn's.
+        self.spoilt = False
         #: Results that are on their way to the store.
         self.unrecorded = 0
         self._offered = offered
@@ -86,7 +89,7 @@ class EntryContext:
     def is_idle(self) -> bool:
         """Whether nothing is known here that the store does not know."""
         is_free = self._turn is None or not self._turn.locked()
-        return is_free and not self.unrecorded and not self.alone
+        return is_free and not self.unrecorded and not self.alone and not self.spoilt
 
     @property
     def member(self) -> MemberFacts:

@@ -200,11 +200,17 @@ def _apply_all(write: Write, *, portions: Sequence[Portion]) -> list[Portion]:
 
 
 def _outcome(result: Result, answer: Answer, error: DeliverError | None) -> Outcome:
-    assigned = result.context.assignment
+    context = result.context
+    assigned = context.assignment
     failed = result.error
     if error is not None:
         failed = "sink-failed", f"the data could not be published: {error}"
     collected = result.collected
+    # A turn that only looked after what the source set up says nothing of what came by itself.
+    is_upkeep = assigned.plan.upkeep > 0 and not result.messages and not result.brings
+    keeps_error = is_upkeep and not failed and context.spoilt
+    if not keeps_error:
+        context.spoilt = failed is not None and (bool(result.messages) or error is not None)
     return Outcome(
         entry=assigned.id,
         attempt=result.attempt,
@@ -215,4 +221,5 @@ def _outcome(result: Result, answer: Answer, error: DeliverError | None) -> Outc
         remember=collected.remember if collected is not None else None,
         skipped=result.skipped,
         messages=result.messages,
+        keeps_error=keeps_error,
     )

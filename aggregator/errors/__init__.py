@@ -39,6 +39,7 @@ AggregatorException
  |   +- EventUnwritable      an event that can't be sent: too large, too deep, no text of XML
  |   +- EventUnreadable      what arrived is no event that is read here
  |   +- BrokerUnavailable    the broker did not answer in time; try again
+ |   |   +- BrokerUnreachable  nor would it, whatever it is asked for
  |   +- BrokerRefused        the broker answered, and does not do it
  |   +- SubscriptionRefused  the event monitor has as many subscriptions as it takes
  |   +- TaskRefused          a task that the scheduler does not take
@@ -77,6 +78,7 @@ from aggregator.errors.core import (
 from aggregator.errors.events import (
     BrokerRefused,
     BrokerUnavailable,
+    BrokerUnreachable,
     EventError,
     EventFieldsUnknown,
     EventNotReady,
@@ -111,6 +113,7 @@ __all__ = [
     "AggregatorException",
     "BrokerRefused",
     "BrokerUnavailable",
+    "BrokerUnreachable",
     "CollectError",
     "ConfigError",
     "ContentRefused",

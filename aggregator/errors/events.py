@@ -36,6 +36,10 @@ class BrokerUnavailable(EventError):
     """Raised when the broker did not answer in time; what was asked for may be tried again."""
 
 
+class BrokerUnreachable(BrokerUnavailable):
+    """Raised when there is no way to the broker at all, whatever is asked for."""
+
+
 class BrokerRefused(EventError):
     """Raised when the broker does not do what was asked for; trying again would not help."""
 

@@ -23,6 +23,7 @@ TOPICS = Statement(
     .order_by(events.c.sequence)
     .limit(bindparam("most"))
 )
+FIRST = Statement(select(func.min(events.c.sequence)))
 ONE = Statement(select(events).where(events.c.sequence == bindparam("of")))
 OLD = Statement(select(func.max(events.c.sequence)).where(events.c.at < bindparam("before")))
 _PRUNED = select(events.c.sequence).where(events.c.sequence <= bindparam("floor"))
@@ -76,6 +77,12 @@ def last_event(connection: Connection) -> int:
     """The sequence of the last event that was published, 0 where none was."""
     row = LAST.row(connection)
     return int(row[0]) if row else 0
+
+
+def oldest_event(connection: Connection) -> int | None:
+    """The sequence of the oldest event that is kept, None where none is."""
+    row = FIRST.row(connection)
+    return int(row[0]) if row and row[0] is not None else None
 
 
 def topics_after(connection: Connection, sequence: int, *, most: int) -> list[LoggedTopic]:

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
-from aggregator.store.event_log import LoggedEvent, last_event, load_event, topics_after
+from aggregator.store.event_log import (
+    LoggedEvent,
+    LoggedTopic,
+    last_event,
+    load_event,
+    oldest_event,
+    topics_after,
+)
 from aggregator.store.event_tables import (
+    FETCHED,
+    GOES,
+    KEPT,
     event_bindings,
     event_claims,
     event_queues,
@@ -23,7 +33,7 @@ from aggregator.store.upsert import or_nothing, or_replace
 from aggregator.store.write import Write
 
 #: Topics of the log that are looked at in one transaction.
-_LOOKED_AT = 500
+LOOKED_AT = 500
 
 _name = event_queues.c.name == bindparam("of")
 # The lock of the queue: whoever takes from it waits for who took before.
@@ -37,21 +47,23 @@ MAKE = Statement(or_nothing(event_queues))
 MOVE = Statement(update(event_queues).where(_name).values(position=bindparam("to")))
 DELETE = Statement(delete(event_queues).where(_name))
 IDLE = Statement(
-    select(event_queues.c.name).where(
-        or_(event_queues.c.auto_delete == 1, event_queues.c.used < bindparam("before")),
+    select(event_queues.c.name)
+    .where(
+        or_(
+            event_queues.c.auto_delete == GOES,
+            and_(event_queues.c.auto_delete == FETCHED, event_queues.c.used < bindparam("before")),
+        ),
         ~select(event_readers.c.reader)
         .where(
             event_readers.c.queue == event_queues.c.name, event_readers.c.until > bindparam("now")
         )
         .exists(),
     )
+    .order_by(event_queues.c.name)
+    # What somebody else has locked is in use.
+    .with_for_update(of=event_queues, skip_locked=True)
 )
-ADVANCE = Statement(
-    update(event_queues)
-    .where(_name, event_queues.c.position == bindparam("came_from"))
-    .values(position=bindparam("to"), used=bindparam("now"))
-)
-POSITION = Statement(select(event_queues.c.position).where(_name))
+POSITION = Statement(select(event_queues.c.position, event_queues.c.used).where(_name))
 BIND = Statement(or_nothing(event_bindings))
 BINDINGS = Statement(
     select(event_bindings.c.exchange, event_bindings.c.pattern).where(
@@ -65,7 +77,16 @@ READERS = Statement(
     .select_from(event_readers)
     .where(event_readers.c.queue == bindparam("of"), event_readers.c.until > bindparam("now"))
 )
-DEAD = Statement(delete(event_readers).where(event_readers.c.until <= bindparam("now")))
+DEAD = Statement(
+    delete(event_readers).where(
+        event_readers.c.reader.in_(
+            select(event_readers.c.reader)
+            .where(event_readers.c.until <= bindparam("now"))
+            .order_by(event_readers.c.reader)
+            .with_for_update(skip_locked=True)
+        )
+    )
+)
 CLAIM = Statement(insert(event_claims))
 DONE = Statement(
     delete(event_claims).where(
@@ -113,34 +134,43 @@ class QueueGone(Exception):
     """The queue was deleted: its last reader had given no sign of life for too long."""
 
 
-class Peeked(NamedTuple):
-    """What a queue had between two positions; `more` where there may be more at once."""
-
-    events: list[LoggedEvent]
-    came_from: int
-    reached: int
-    more: bool
-
-
 class Taken(NamedTuple):
-    """What a queue had: an event, or none; `more` where there may be more at once."""
+    """What a queue had: an event, or none; `more` where there may be more at once.
+
+    `lost` is how many had left the log before they were taken.
+    """
 
     event: LoggedEvent | None
     more: bool
+    lost: int = 0
 
 
-def bind_queue(write: Write, name: str, *, exchange: str, pattern: str, auto_delete: bool) -> None:
+def bind_queue(
+    write: Write,
+    name: str,
+    *,
+    exchange: str,
+    pattern: str,
+    auto_delete: bool = False,
+    fetched: bool = False,
+    anew: bool = False,
+) -> None:
     """Have a queue there that takes what is published from now on, or what it takes already.
 
-    One that goes with its last reader, and whose readers are all gone, begins anew.
+    One that goes with its last reader, and whose readers are all gone, begins anew. One that is
+    `fetched` from has no readers, and goes when nobody has done so for long; made `anew`, it
+    begins with the oldest event that is kept.
     """
     found = LOCK.rows(write.connection, of=name, now=write.now)
-    if found and found[0][1] and not _has_readers(write, name):
+    if found and found[0][1] == GOES and not _has_readers(write, name):
         write.run(DELETE, of=name)
         found = []
     if not found:
+        kind = FETCHED if fetched else GOES if auto_delete else KEPT
         last = last_event(write.connection)
-        write.run(MAKE, name=name, auto_delete=int(auto_delete), position=last, used=write.now)
+        oldest = oldest_event(write.connection) if anew else None
+        position = last if oldest is None else oldest - 1
+        write.run(MAKE, name=name, auto_delete=kind, position=position, used=write.now)
     write.run(BIND, queue=name, exchange=exchange, pattern=pattern)
 
 
@@ -161,7 +191,7 @@ def leave_queue(write: Write, name: str, reader: str, *, done: int | None = None
         write.run(DONE, of=name, number=done, who=reader)
     write.run(GIVE_BACK, who=reader)
     write.run(LEAVE, who=reader)
-    if found and found[0][1] and not _has_readers(write, name):
+    if found and found[0][1] == GOES and not _has_readers(write, name):
         write.run(DELETE, of=name)
 
 
@@ -182,12 +212,13 @@ def take_event(
     write: Write, name: str, reader: str, *, matches: Matches, done: int | None
 ) -> Taken:
     """Note that `done` was dealt with, and claim the next event for a reader. Raises QueueGone."""
-    if done is not None:
-        write.run(DONE, of=name, number=done, who=reader)
+    # Before all else, as everybody does: who deletes the queue has to wait for nobody then.
     found = LOCK.rows(write.connection, of=name, now=write.now)
     if not found:
         raise QueueGone(name)
     write.wrote = True
+    if done is not None:
+        write.run(DONE, of=name, number=done, who=reader)
     for (number,) in LEFT.rows(write.connection, of=name, now=write.now, who=reader):
         event = load_event(write.connection, number)
         if event is not None:
@@ -195,60 +226,41 @@ def take_event(
             return Taken(event, True)
         # It was kept for long enough; nobody will deal with it.
         write.run(FORGET, of=name, number=number)
-        return Taken(None, True)
+        return Taken(None, True, 1)
     return _next(write, name, reader, matches, after=found[0][0])
 
 
 def _next(write: Write, name: str, reader: str, matches: Matches, *, after: int) -> Taken:
     bindings = BINDINGS.rows(write.connection, of=name)
-    looked_at = topics_after(write.connection, after, most=_LOOKED_AT)
+    looked_at, lost, reached = look_after(write.connection, after)
     for one in looked_at:
         if any(one.exchange == of and matches(pattern, one.topic) for of, pattern in bindings):
             write.run(MOVE, of=name, to=one.sequence)
             write.run(CLAIM, queue=name, sequence=one.sequence, reader=reader)
-            return Taken(load_event(write.connection, one.sequence), True)
+            return Taken(load_event(write.connection, one.sequence), True, lost)
+    if reached > after:
+        write.run(MOVE, of=name, to=reached)
+    return Taken(None, len(looked_at) == LOOKED_AT, lost)
+
+
+def look_after(connection: Connection, after: int) -> tuple[list[LoggedTopic], int, int]:
+    """What is kept after a position; how many are not, and the position after all of these."""
+    # In this order: whatever was published until then, and is kept, is found after it.
+    last = last_event(connection)
+    looked_at = topics_after(connection, after, most=LOOKED_AT)
     if looked_at:
-        write.run(MOVE, of=name, to=looked_at[-1].sequence)
-    return Taken(None, len(looked_at) == _LOOKED_AT)
-
-
-def peek_events(
-    connection: Connection, name: str, *, matches: Matches, most: int, room: int
-) -> Peeked:
-    """What a queue has, for who takes it without being one of its readers, and moves it on then.
-
-    At most `most` events, and as many as make `room` bytes. Raises QueueGone.
-    """
-    row = POSITION.row(connection, of=name)
-    if row is None:
-        raise QueueGone(name)
-    bindings = BINDINGS.rows(connection, of=name)
-    reached = came_from = int(row[0])
-    found: list[LoggedEvent] = []
-    more = True
-    for one in topics_after(connection, came_from, most=_LOOKED_AT):
-        if len(found) >= most or room <= 0:
-            return Peeked(found, came_from, reached, more)
-        if any(one.exchange == of and matches(pattern, one.topic) for of, pattern in bindings):
-            event = load_event(connection, one.sequence)
-            if event is not None:
-                found.append(event)
-                room -= len(event.body)
-        reached = one.sequence
-    more = reached - came_from >= _LOOKED_AT
-    return Peeked(found, came_from, reached, more)
-
-
-def advance_queue(write: Write, name: str, *, came_from: int, reached: int) -> bool:
-    """Move a queue on over what was peeked at; False where somebody else has done so."""
-    return write.run(ADVANCE, of=name, came_from=came_from, to=reached, now=write.now) == 1
+        # Sequences have no gaps.
+        return looked_at, looked_at[0].sequence - after - 1, looked_at[-1].sequence
+    return [], max(last - after, 0), max(last, after)
 
 
 def prune_queues(write: Write, *, before: int) -> None:
     """Forget readers that are gone, the queues that went with them, and those that nobody has
-    taken from since an instant."""
+    fetched from since an instant."""
     for (name,) in IDLE.rows(write.connection, now=write.now, before=before):
-        write.run(DELETE, of=name)
+        # Once more under the lock, which a reader may have had that has come since.
+        if not _has_readers(write, name):
+            write.run(DELETE, of=name)
     write.run(DEAD, now=write.now)
 
 

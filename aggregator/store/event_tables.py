@@ -33,6 +33,10 @@ events = Table(
     Index("events_by_time", "at"),
 )
 
+#: Of a queue, in `auto_delete`: kept for ever; gone with its last reader; fetched from, and gone
+#: when nobody has done so for long.
+KEPT, GOES, FETCHED = 0, 1, 2
+
 # Queues with a name. What lies up to `position` was handed to one of its readers, or was none of
 # its business.
 event_queues = Table(

@@ -72,7 +72,8 @@ class Outcome:
     it ran. ``data`` are the serialised children of AggregatorData, None to keep what there is;
     ``error`` is (code, message) of a failure; ``remember`` is merged into the entry's memory;
     ``skipped`` counts the collections left out since the last outcome because this one overran;
-    ``messages`` are those of the inbox that it was made of, which leave it.
+    ``messages`` are those of the inbox that it was made of, which leave it. ``keeps_error``: it is
+    no answer to the error that there is.
     """
 
     entry: int
@@ -84,6 +85,7 @@ class Outcome:
     remember: Mapping[str, str] | None = None
     skipped: int = 0
     messages: tuple[int, ...] = ()
+    keeps_error: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,15 @@ def _apply(
     state: _State, outcome: Outcome, data: dict[int, bytes], *, stale: bool
 ) -> tuple[_State, ChangeKind | None]:
     kind: ChangeKind | None = None
+    if outcome.keeps_error and state.failures:
+        # Only what is remembered, and when it was.
+        return replace(
+            state,
+            last_attempt=max(outcome.attempt, state.last_attempt or 0),
+            epoch=outcome.epoch,
+            skipped=state.skipped + outcome.skipped,
+            memory=_merged(state.memory, outcome.remember),
+        ), None
     code, message = outcome.error or ("", "")
     failed = bool(outcome.error)
     failures = state.failures + 1 if failed else 0

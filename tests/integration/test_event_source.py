@@ -133,6 +133,12 @@ def described(group: str) -> str | None:
     return named[0].text if named else None
 
 
+def error(group: str) -> str:
+    """The code of the error that the only entry shows."""
+    (entry,) = soap.entries(group)
+    return entry.findtext(".//{*}AggregatorError//{urn:mds-aggregator:health}code") or ""
+
+
 def test_what_another_process_publishes_is_in_the_index(scene: Scene) -> None:
     group, other = scene.service.next_group(), scene.service.next_group()
     soap.add(group, MEMBER, block("1001", "site.#"))
@@ -170,8 +176,11 @@ def test_what_is_no_event_of_ours_is_published_as_what_it_is(scene: Scene) -> No
     publisher.publish_event(RawMessage(b"x" * 70_000, 1, "text/plain"))
     until(lambda: "the event: the message is no" in scene.service.logs(), what="it is told of")
     assert getattr(data(group), "text", "") == "AAE=", "what there was stays"
+    time.sleep(2.5)
+    assert error(group) == "wrong-content", "though the queue was looked into again"
     publisher.create_and_publish_event(description="after")
     until(lambda: described(group) == "after", what="the next event")
+    until(lambda: error(group) == "", what="it is forgotten with the next event")
     assert "1 events are larger than events.max_message" in scene.service.logs()
 
 

@@ -136,7 +136,8 @@ def test_a_store_that_was_never_migrated_is_told(tmp_path: Path) -> None:
             EventSubscriber.activate(SubscriberFactory(handler=Inbox()).build())
 
 
-def test_a_slow_reader_is_told_what_it_missed_by_a_count(broker: str) -> None:
+@pytest.mark.parametrize("name", [None, "q"])
+def test_a_slow_reader_is_told_what_it_missed_by_a_count(broker: str, name: str | None) -> None:
     inbox, free = Inbox(), threading.Event()
 
     def handler(data: EventData) -> None:
@@ -144,7 +145,7 @@ def test_a_slow_reader_is_told_what_it_missed_by_a_count(broker: str) -> None:
         inbox(data)
 
     before = dropped()
-    with SubscriberFactory().build(handler=handler):
+    with SubscriberFactory(queue_name=name).build(handler=handler):
         for number in range(10):
             publish(str(number))
         threading.Event().wait(0.5)
@@ -213,13 +214,14 @@ class TestLog:
         self, store: Store, clock: ManualClock
     ) -> None:
         def bind(write: object) -> None:
-            for name, auto_delete in (("goes", True), ("stays", False)):
+            for name, auto_delete in (("goes", True), ("stays", False), ("unused", False)):
                 bind_queue(
                     write,  # type: ignore[arg-type]
                     name,
                     exchange="x",
                     pattern="#",
                     auto_delete=auto_delete,
+                    fetched=name == "unused",
                 )
                 enter_reader(write, name, name, until=clock.time + SECOND)  # type: ignore[arg-type]
 
@@ -229,12 +231,12 @@ class TestLog:
 
         store.writer.run(bind)
         store.writer.run(partial(prune_queues, before=0))
-        assert names() == ["goes", "stays"]
+        assert names() == ["goes", "stays", "unused"]
         clock.time += 2 * SECOND
         store.writer.run(partial(prune_queues, before=0))
-        assert names() == ["stays"]
+        assert names() == ["stays", "unused"]
         store.writer.run(partial(prune_queues, before=clock.time))
-        assert names() == [], "nobody has taken from it for long enough"
+        assert names() == ["stays"], "nobody has fetched from the other for long enough"
 
 
 def log_one(write: object) -> None:

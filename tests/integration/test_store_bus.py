@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 
 from aggregator.errors import ResourceUnknown
 from aggregator.store.bus_places import Place, end_places, make_place, move_place, places
@@ -21,6 +23,7 @@ from aggregator.store.happenings import (
     waiting_happenings,
 )
 from aggregator.store.leases import take_shards
+from aggregator.store.migrations.versions import m0007_events
 from aggregator.store.outbox import Told, notices_after, prune_notices
 from aggregator.store.pull_points import destroy_pull_point, make_pull_point
 from aggregator.store.shards import slot_of
@@ -94,6 +97,21 @@ def test_a_place_is_no_subscription_for_clients(store: Store) -> None:
     assert store.query(partial(subscriptions_of, group_id=1)) == []
     with pytest.raises(ResourceUnknown):
         store.query(partial(find_subscription, key="events:1", now=0))
+
+
+def test_nothing_of_a_place_outlives_the_step_back(store: Store) -> None:
+    for group in (1, 2):
+        store.writer.run(partial(make_place, group_id=group))
+    key = store.writer.run(subscribe)
+    with store.database.writing.connect() as connection:
+        with Operations.context(MigrationContext.configure(connection)):
+            m0007_events.downgrade()
+        found = connection.exec_driver_sql("SELECT key FROM subscriptions").scalars().all()
+        assert found == [key]
+        counts = connection.exec_driver_sql("SELECT subscribers FROM groups ORDER BY id")
+        assert counts.scalars().all() == [1, 0]
+        states = connection.exec_driver_sql("SELECT count(*) FROM subscription_state")
+        assert states.scalar() == 1
 
 
 def test_a_bus_that_stays_away_passes_over_and_is_never_ended(store: Store) -> None:

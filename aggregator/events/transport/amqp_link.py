@@ -17,6 +17,7 @@ from kombu.exceptions import KombuError
 
 from aggregator.errors import BrokerRefused, BrokerUnavailable
 from aggregator.events.settings import shown
+from aggregator.events.transport.amqp_frames import AsItCame, readable_frames
 from aggregator.events.transport.contract import Exchange
 
 #: Seconds between two signs of life; a broker that is silent for two of them is taken for dead.
@@ -54,7 +55,7 @@ class Link:
             connect_timeout=timeout,
             heartbeat=heartbeat,
             ssl=_tls(broker),
-            transport_options={"confirm_publish": confirm},
+            transport_options={"confirm_publish": confirm, "frame_handler": readable_frames},
         )
         connection.ensure_connection(
             max_retries=1, interval_start=0, interval_step=0, timeout=timeout
@@ -66,6 +67,7 @@ class Link:
                 self.channel: Any = self.wire.channel()
             # Bodies are handed over as they came, whatever is said of their encoding.
             self.channel.auto_decode = False
+            self.channel.Message = AsItCame
         except BaseException:
             self.drop()
             raise

@@ -10,12 +10,23 @@ from typing import Any, TypeVar
 import kombu
 from amqp import exceptions as amqp_errors
 
-from aggregator.events.transport.amqp_link import TROUBLE, Link, is_refusal, remaining, told
+from aggregator.errors import BrokerUnreachable
+from aggregator.events.transport.amqp_link import (
+    HEARTBEAT,
+    TROUBLE,
+    Link,
+    is_refusal,
+    remaining,
+    told,
+)
 from aggregator.events.transport.amqp_subscription import delivery_of
 from aggregator.events.transport.contract import Delivery
 from aggregator.events.transport.queues import Fetched, KeptQueue
 
 T = TypeVar("T")
+
+#: Of the time for a call, what is left for another try, on a new connection.
+_ANEW = 0.4
 
 
 class AmqpQueues:
@@ -96,6 +107,9 @@ class AmqpQueues:
             self._drop()
             doing = f"settling events of {queue.binding:.80}"
             raise told(error, self._broker, doing=doing) from error
+        except Exception:
+            self._drop()
+            raise
 
     def _bind_again(self, queue: KeptQueue, link: Link, deadline: float) -> None:
         """What was bound may be so no more, after a restart of the broker or a long absence."""
@@ -115,22 +129,34 @@ class AmqpQueues:
     def _tried(self, doing: str, do: Callable[[float], T]) -> T:
         """What it returns; tried once more on a new connection, the old one may just be lost."""
         deadline = time.monotonic() + self._timeout
-        was_linked = self._link is not None
         try:
-            try:
+            if self._link is None:
                 return do(deadline)
+            try:
+                return do(deadline - _ANEW * self._timeout)
             except TROUBLE as error:
-                self._drop()
-                if not was_linked or is_refusal(error):
+                if is_refusal(error):
                     raise
+                self._drop()
                 return do(deadline)
         except TROUBLE as error:
+            found = told(error, self._broker, doing=doing)
+            if self._link is None:
+                found = BrokerUnreachable(str(found))
             self._drop()
-            raise told(error, self._broker, doing=doing) from error
+            raise found from error
+        except Exception:
+            # Whatever it is: nobody knows what the connection has still to say.
+            self._drop()
+            raise
 
     def _linked(self, deadline: float) -> Link:
+        # Each call is a sign of life; where none comes for long the broker ends the connection,
+        # and what was fetched on it is another's.
         if self._link is None:
-            self._link = Link(self._broker, timeout=remaining(deadline), confirm=False, heartbeat=0)
+            self._link = Link(
+                self._broker, timeout=remaining(deadline), confirm=False, heartbeat=HEARTBEAT
+            )
         return self._link
 
     def _drop(self) -> None:

@@ -45,7 +45,8 @@ class Queues(Protocol):
     def fetch(self, queue: KeptQueue, *, most: int, room: int) -> Fetched:
         """What waits, at most `most` messages, and as many as make `room` bytes.
 
-        It stays in the queue until it is acknowledged. A queue that is gone is made anew.
+        It stays in the queue until it is acknowledged. A queue that is gone is made anew, where
+        that can be with what it would have had.
         """
 
     def acknowledge(self, queue: KeptQueue, receipt: Any) -> None:

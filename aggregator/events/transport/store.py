@@ -6,7 +6,6 @@ import json
 import logging
 import secrets
 import threading
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds between two signs of life of who receives.
 _SIGN = 3.0
+#: Seconds for which closing waits for a handler that is under way.
+_FAREWELL = 1.0
 _POOL = 4
 
 
@@ -44,7 +45,9 @@ class StoreTransport:
         # Wakes up those who receive in this process.
         self.published = threading.Condition()
         self._readings: dict[str, NamedReading] = {}
-        self._signing: threading.Thread | None = None
+        self._subscriptions: set[StoreSubscription] = set()
+        # Ends the thread that gives signs of life, where there is one.
+        self._signing: threading.Event | None = None
 
     def publish(self, delivery: Delivery, *, exchange: Exchange, timeout: float) -> bool:
         """See Transport; an event is kept for a while, whoever reads it then."""
@@ -70,7 +73,10 @@ class StoreTransport:
             doing = f"binding a queue to {queue.binding:.80}"
             last = self.ask(last_event, doing=doing)
             reading = OwnReading(self, queue, last)
-        return StoreSubscription(self, reading, receive)
+        subscription = StoreSubscription(self, reading, receive)
+        with self._opening:
+            self._subscriptions.add(subscription)
+        return subscription
 
     def _named(self, queue: Queue, *, timeout: float) -> NamedReading:
         reading = NamedReading(self, queue, secrets.token_hex(16))
@@ -78,10 +84,10 @@ class StoreTransport:
         with self._opening:
             self._readings[reading.reader] = reading
             if self._signing is None:
-                self._signing = threading.Thread(
-                    target=self._sign, name="events-store-signs", daemon=True
-                )
-                self._signing.start()
+                self._signing = threading.Event()
+                threading.Thread(
+                    target=self._sign, args=(self._signing,), name="events-store-signs", daemon=True
+                ).start()
         return reading
 
     def leave(self, reading: NamedReading) -> None:
@@ -89,20 +95,37 @@ class StoreTransport:
         with self._opening:
             self._readings.pop(reading.reader, None)
 
-    def close(self) -> None:
-        """See Transport."""
+    def ended(self, subscription: StoreSubscription) -> None:
+        """Know no more of a subscription."""
         with self._opening:
+            self._subscriptions.discard(subscription)
+
+    def close(self) -> None:
+        """See Transport; ends the subscriptions, which have no way to the store then."""
+        with self._opening:
+            subscriptions = list(self._subscriptions)
+        for one in subscriptions:
+            one.cancel(timeout=_FAREWELL)
+            # One whose handler goes on must not open the store again.
+            one.forget()
+        with self._opening:
+            self._subscriptions.clear()
+            self._readings.clear()
+            if self._signing is not None:
+                self._signing.set()
+                self._signing = None
             opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
 
-    def _sign(self) -> None:
-        """Give signs of life for ever, while handlers run too."""
-        while True:
-            time.sleep(_SIGN)
+    def _sign(self, ended: threading.Event) -> None:
+        """Give signs of life until it is ended, while handlers run too."""
+        while not ended.wait(_SIGN):
             with self._opening:
                 readings = list(self._readings.values())
             for reading in readings:
+                if ended.is_set():
+                    return
                 try:
                     self.write(reading.sign, doing="giving a sign of life")
                 except BrokerUnavailable as error:

@@ -72,7 +72,8 @@ class OwnReading:
             return None
         while looked_at := ask(partial(topics_after, sequence=self._last, most=_LOOKED_AT)):
             for one in looked_at:
-                self._note_lost(one.sequence)
+                # Sequences have no gaps, so that what lacks has left the log unread.
+                _note_lost(one.sequence - self._last - 1, self.queue)
                 self._last = one.sequence
                 if one.exchange == self.queue.exchange.name and matches(
                     self.queue.binding, one.topic
@@ -80,12 +81,8 @@ class OwnReading:
                     event = ask(partial(load_event, sequence=one.sequence))
                     if event is not None:
                         return delivery_of(event)
+                    _note_lost(1, self.queue)
         return None
-
-    def _note_lost(self, sequence: int) -> None:
-        """Sequences have no gaps, so that what lacks has left the log unread."""
-        if sequence > self._last + 1:
-            metrics.DROPPED.labels("store").inc(sequence - self._last - 1)
 
     def end(self, *, handled: bool) -> None:
         """See Reading."""
@@ -137,7 +134,7 @@ class NamedReading:
                 return None
             more = True
             while more:
-                event, more = self._take(doing)
+                event, more, _ = self._take(doing)
                 if event is not None:
                     self._done = event.sequence
                     return delivery_of(event)
@@ -160,6 +157,7 @@ class NamedReading:
         taken: Taken = self._transport.write(unit, doing=doing)
         self._in_doubt = False
         self._done = None
+        _note_lost(taken.lost, self.queue)
         return taken
 
     def end(self, *, handled: bool) -> None:
@@ -182,6 +180,7 @@ class StoreSubscription:
         self._reading = reading
         self._receive = receive
         self._cancelled = threading.Event()
+        self._forgotten = False
         self._thread = threading.Thread(target=self._work, name="events-store", daemon=True)
         self._thread.start()
 
@@ -198,6 +197,10 @@ class StoreSubscription:
                     self._reading.queue.binding,
                     timeout,
                 )
+
+    def forget(self) -> None:
+        """Leave the store alone from now on: what is still claimed is another's after a while."""
+        self._forgotten = True
 
     def _work(self) -> None:
         handled = True
@@ -219,10 +222,21 @@ class StoreSubscription:
                 handled = not self._cancelled.is_set()
                 if handled:
                     self._receive(delivery)
+        if not self._forgotten:
+            self._end(handled=handled)
+        self._transport.ended(self)
+
+    def _end(self, *, handled: bool) -> None:
         try:
             self._reading.end(handled=handled)
         except Exception as error:
             log.warning("A subscription was not ended and runs out: %s", error)
+
+
+def _note_lost(number: int, queue: Queue) -> None:
+    if number > 0:
+        metrics.DROPPED.labels("store").inc(number)
+        log.warning("%d events had left the log before %s saw them", number, queue.binding)
 
 
 def delivery_of(event: LoggedEvent) -> Delivery:

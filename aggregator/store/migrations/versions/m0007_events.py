@@ -111,7 +111,17 @@ def _make_queues() -> None:
 
 
 def downgrade() -> None:
-    """Remove the tables, with the events in them."""
+    """Remove the tables, with the events in them, and the bus's places among subscriptions."""
+    op.execute(
+        "UPDATE groups SET subscribers = subscribers - ("
+        "SELECT count(*) FROM subscriptions"
+        " WHERE subscriptions.group_id = groups.id AND subscriptions.dialect = 'events')"
+    )
+    op.execute(
+        "DELETE FROM subscription_state WHERE subscription_id IN"
+        " (SELECT id FROM subscriptions WHERE dialect = 'events')"
+    )
+    op.execute("DELETE FROM subscriptions WHERE dialect = 'events'")
     for table in _TABLES:
         op.drop_table(table)
     op.drop_column("notices", "turn")
