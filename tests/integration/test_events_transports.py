@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -88,11 +90,26 @@ def match(subscriber: EventSubscriber) -> str:
     return subscriber.binding_key.replace("*", "7").replace(".#", "")
 
 
+def slowly(inbox: Inbox) -> Callable[[EventData], None]:
+    """A handler that is busy for a while, so that the next event is another's."""
+
+    def handle(data: EventData) -> None:
+        inbox(data)
+        time.sleep(0.03)
+
+    return handle
+
+
 def test_queues_of_one_name_share_and_those_without_get_copies() -> None:
     first, second, copies = Inbox(), Inbox(), [Inbox(), Inbox()]
     subscribers = [
-        SubscriberFactory(handler=inbox).build(queue_name=name)
-        for inbox, name in ((first, "q"), (second, "q"), (copies[0], None), (copies[1], None))
+        SubscriberFactory(handler=handler).build(queue_name=name)
+        for handler, name in (
+            (slowly(first), "q"),
+            (slowly(second), "q"),
+            (copies[0], None),
+            (copies[1], None),
+        )
     ]
     everything = [f"{number}" for number in range(30)]
     for description in everything:
