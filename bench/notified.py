@@ -13,7 +13,7 @@ from tests import soap
 from tests.notified import NT, TOPICS
 
 _ACCEPTED = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
-_CONSUMER = re.compile(rb"ConsumerReference>.*?Address[^>]*>([^<]+)<", re.S)
+_CONSUMER = re.compile(rb"ConsumerReference[ >].*?Address[^>]*>([^<]+)<", re.S)
 _NT = NT["oasis"]
 
 
