@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -101,8 +102,13 @@ class Evaluated:
     def children(self) -> list[psutil.Process]:
         """The evaluations that run."""
         assert self.process is not None
-        found = psutil.Process(self.process.pid).children()
-        return [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            # One may end while it is looked at.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    found.append(child)
+        return found
 
     def add(
         self, count: int = 1, *, termination: int | None = None, data: Sequence[bytes] = ()

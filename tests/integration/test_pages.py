@@ -18,7 +18,13 @@ READS = [
     "QueryResourceProperties",
     "GetResourcePropertyDocument",
 ]
-PRODUCES = ["Subscribe", "GetCurrentMessage"]
+PRODUCES = [
+    "Subscribe",
+    "GetCurrentMessage",
+    "CreatePullPointSubscription",
+    "GetEventProperties",
+    "GetServiceCapabilities",
+]
 
 
 def operations(page: str) -> list[str]:
