@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import zeep
 from lxml import etree
 
-_spec = find_spec("onvif")
-assert _spec is not None, "onvif-zeep is not installed"
-assert _spec.origin is not None
+#: By what was installed: the folder has the name of the Python that packed it.
+_files = distribution("onvif-zeep").files or ()
+_events = next(file for file in _files if file.name == "events.wsdl")
 
-ONVIF = Path(_spec.origin).parent.parent / "wsdl"
+ONVIF = Path(str(_events.locate())).resolve().parent
 """The folder of the WSDLs."""
 
 TEV, TDS = "http://www.onvif.org/ver10/events/wsdl", "http://www.onvif.org/ver10/device/wsdl"

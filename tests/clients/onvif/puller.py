@@ -7,18 +7,21 @@ so many seconds; each answer is a line of JSON: what was pulled, with the time u
 from __future__ import annotations
 
 import json
-import os
 import sys
 from datetime import timedelta
+from importlib.metadata import distribution
 from typing import Any
 
-import onvif
 from lxml import etree
 from onvif import ONVIFService
 
 EVENTS = "http://www.onvif.org/ver10/events/wsdl"
 TOPICS = "http://www.onvif.org/ver10/tev/topicExpression/ConcreteSet"
-WSDL = os.path.join(os.path.dirname(os.path.dirname(onvif.__file__)), "wsdl", "events.wsdl")
+WSDL = str(
+    next(
+        file for file in distribution("onvif-zeep").files or () if file.name == "events.wsdl"
+    ).locate()
+)
 
 
 def service(address: str, binding: str) -> Any:
