@@ -9,7 +9,7 @@ from aggregator.wire.namespaces import ONVIF_SCHEMA, clark
 from aggregator.wire.parse import NO_LIMITS, Element, parse, serialise, text_of
 
 MESSAGE = clark(ONVIF_SCHEMA, "Message")
-"""The payload of a device's notifications (ONVIF Core, section 9.5)."""
+"""The payload of a device's notifications (ONVIF Core, on the notification structure)."""
 
 _ITEM = clark(ONVIF_SCHEMA, "SimpleItem")
 _TOPIC = clark(OASIS.nt, "Topic")

@@ -1,6 +1,7 @@
 """The calls to a device of ONVIF: subscribe to be asked, pull, and what its clock and login need.
 
-ONVIF Core, section 9.2 (events), 5.9 (user name token profile), 8.3.2 (GetSystemDateAndTime).
+ONVIF Core, on the real-time pull-point notification interface and on authentication; the tokens are
+those of the WS-Security user name token profile 1.0.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from ._producer import Granted, Way, call, granted, lifetime_of, reference_of
 from ._reply import MemberFault, read_response
 
 DEVICE_SERVICE = "/onvif/device_service"
-"""The path of the device service, the same on each device (ONVIF Core, section 5.1)."""
+"""The path of the device service, the same on each device (ONVIF Core)."""
 
 _DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 #: Bytes that the messages of one answer may come to, each with the namespaces in its scope.

@@ -112,7 +112,7 @@ def _fault(fault: Element, dialect: Dialect) -> MemberFault:
     reason = fault.findtext("faultstring") or fault.findtext("{*}Reason/{*}Text") or ""
     said = [" ".join(reason.split())]
     name = ""
-    # ONVIF says what is wrong by the innermost subcode (ONVIF Core, section 5.8.2).
+    # ONVIF says what is wrong by the innermost subcode (ONVIF Core, on fault codes).
     if subcodes := [text_of(value) for value in fault.iterfind("{*}Code//{*}Subcode/{*}Value")]:
         name = subcodes[-1].rpartition(":")[2]
         said.insert(0, name)

@@ -23,7 +23,7 @@ TOPICS = {
     "gt4": "http://docs.oasis-open.org/wsn/2004/06/TopicExpression/",
     "oasis": "http://docs.oasis-open.org/wsn/t-1/TopicExpression/",
 }
-Respond = Callable[[bytes], tuple[int, bytes]]
+Respond = Callable[[str, bytes], tuple[int, bytes]]
 
 
 class _Server(ThreadingHTTPServer):
@@ -32,17 +32,17 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def http_server(respond: Respond) -> Iterator[str]:
-    """The URL of a server whose POSTs are answered by a function of the body."""
+def http_server(respond: Respond, *, content_type: str = "text/xml") -> Iterator[str]:
+    """The URL of a server whose POSTs are answered by a function of the path and the body."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, answer = respond(body)
+            status, answer = respond(self.path, body)
             self.send_response(status)
-            self.send_header("Content-Type", "text/xml; charset=utf-8")
+            self.send_header("Content-Type", f"{content_type}; charset=utf-8")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             with contextlib.suppress(ConnectionError):
@@ -55,7 +55,7 @@ def http_server(respond: Respond) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/service"
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
@@ -70,7 +70,7 @@ class Consumer:
     bodies: list[bytes] = field(default_factory=list)
     respond: Callable[[bytes], int] = lambda body: 202
 
-    def answer(self, body: bytes) -> tuple[int, bytes]:
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Take a message, unless it is told not to."""
         status = self.respond(body)
         if status == 202:
@@ -107,7 +107,7 @@ def consumer() -> Iterator[Consumer]:
     """A consumer that runs as long as the block."""
     made = Consumer()
     with http_server(made.answer) as url:
-        made.url = url
+        made.url = f"{url}/service"
         yield made
 
 
@@ -181,7 +181,7 @@ class Producer:
     calls: list[str] = field(default_factory=list)
     subscriptions: dict[str, str] = field(default_factory=dict)
 
-    def answer(self, body: bytes) -> tuple[int, bytes]:
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         """Answer a call."""
         root = etree.fromstring(body).find("{*}Body")[0]
         namespace, name = etree.QName(root).namespace, etree.QName(root).localname
@@ -272,7 +272,7 @@ def producer(**settings: object) -> Iterator[Producer]:
     """A producer that runs as long as the block."""
     made = Producer(**settings)  # type: ignore[arg-type]
     with http_server(made.answer) as url:
-        made.url = url
+        made.url = f"{url}/service"
         yield made
 
 

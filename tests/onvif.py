@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import isodate
 from lxml import etree
 
+from tests.notified import http_server
 from tests.onvif_schemas import CONCRETE_SET, NT, SOAP12, TDS, TNS1, TT, answer_of, events_schema
 
 
@@ -249,32 +249,7 @@ class Device:
 def device(**settings: Any) -> Iterator[Device]:
     """A device that runs as long as the block."""
     made = Device(**settings)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, answer = made.answer(self.path, body)
-            self.send_response(status)
-            self.send_header("Content-Type", "application/soap+xml; charset=utf-8")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            with contextlib.suppress(ConnectionError):
-                self.wfile.write(answer)
-
-        def log_message(self, format: str, *arguments: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with http_server(made.answer, content_type="application/soap+xml") as url:
+        made.url = url
         yield made
         assert made.invalid == []
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -17,6 +17,8 @@ from aggregator.store.entries import add_entry, count_entries
 from aggregator.store.groups import declare_groups
 from aggregator.store.migrate import migrate
 from aggregator.store.reading import changes_since, load_group
+from aggregator.store.subscriptions import make_subscription
+from aggregator.store.write import Write
 
 SECOND = 1_000_000
 
@@ -85,6 +87,27 @@ def added(store: Store, *, group_id: int = 1, **fields: Any) -> Entry:
     key = uuid.uuid4().hex
     return store.writer.run(
         lambda write: add_entry(write, registration, group_id=group_id, due=None, key=key)
+    )
+
+
+def subscribe(
+    write: Write,
+    entry: tuple[int, str] = (0, ""),
+    *,
+    pull_point: int = 0,
+    termination: int | None = None,
+) -> str:
+    """Subscribe to the group A, or to an entry of it; the subscription's key."""
+    return make_subscription(
+        write,
+        group_id=1,
+        entry=entry,
+        owner="",
+        dialect="oasis",
+        consumer=b"<c/>",
+        request="{}",
+        termination=termination,
+        pull_point=pull_point,
     )
 
 

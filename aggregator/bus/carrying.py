@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from threading import Event
@@ -13,7 +12,7 @@ from aggregator.events import metrics
 from aggregator.events.publisher import send
 from aggregator.events.settings import EventSettings
 from aggregator.events.transport import Delivery
-from aggregator.store.event_log import append_event
+from aggregator.events.transport.logged import append_delivery
 from aggregator.store.write import Write
 from aggregator.threads import in_daemon
 
@@ -109,18 +108,6 @@ class BrokerCarrier:
                     raise BrokerUnavailable("it is another's turn; what is left is published later")
                 send(delivery, self._exchange, settings=self._settings)
             done.append(load.number)
-
-
-def append_delivery(write: Write, delivery: Delivery, *, exchange: str) -> None:
-    """Log a message with this transaction."""
-    append_event(
-        write,
-        exchange=exchange,
-        topic=delivery.routing_key,
-        content_type=delivery.content_type,
-        headers=json.dumps(dict(delivery.headers), default=str),
-        body=delivery.body,
-    )
 
 
 #: What a carrier raises where it is to be tried again later.

@@ -22,7 +22,7 @@ AggregatorException
  |   +- SubscribeFailed      a subscription that can't be made
  |   |   +- TopicDialectUnknown, InvalidTopicExpression, TopicNotSupported
  |   |   +- InvalidFilter, InvalidProducerProperties, InvalidMessageContent
- |   |   +- UnrecognizedPolicy
+ |   |   +- UnrecognizedPolicy, UnsupportedPolicy
  |   |   +- UnacceptableInitialTime
  |   |       +- UnacceptableTime  the lifetime that a Renew asks for can't be granted
  |   +- NoCurrentMessage     nothing was published on the topic yet
@@ -106,6 +106,7 @@ from aggregator.errors.notifications import (
     UnacceptableTime,
     UnknownWish,
     UnrecognizedPolicy,
+    UnsupportedPolicy,
 )
 
 __all__ = [
@@ -158,5 +159,6 @@ __all__ = [
     "UnknownQueryDialect",
     "UnknownWish",
     "UnrecognizedPolicy",
+    "UnsupportedPolicy",
     "VersionMismatch",
 ]

@@ -61,6 +61,10 @@ class UnrecognizedPolicy(UnknownWish):
     """Raised for policies that mean nothing here."""
 
 
+class UnsupportedPolicy(UnknownWish):
+    """Raised for policies that mean something here and can't be kept together with the rest."""
+
+
 class UnacceptableTime(UnacceptableInitialTime):
     """Raised when a subscription can't be renewed for as long as is asked for."""
 

@@ -187,9 +187,9 @@ class Delivery:
                     raise
             for feed in [feed for feed in group.all() if feed.ended]:
                 stored = feed.subscriber.stored
-                if stored.pull_point and stored.entry_id:
+                if stored.pull_point:
                     # There is time to come for what it was told last.
-                    feed.ended = False
+                    group.silence(stored.id)
                     await self._write(partial(last_until, found=stored, seconds=_LAST_WORDS))
                 else:
                     await self._write(partial(end_subscription, found=stored))

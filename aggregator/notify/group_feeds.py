@@ -119,6 +119,13 @@ class GroupFeeds:
         for _, task in self._feeds.values():
             task.cancel()
 
+    def silence(self, key: int) -> None:
+        """Tell a subscription nothing more, which has come to its end and is there for a while."""
+        if key in self._feeds:
+            feed, task = self._feeds[key]
+            feed.ended = False
+            task.cancel()
+
     def wake(self, sequence: int) -> None:
         """The group's changes have come to a sequence."""
         if sequence == self._sequence:

@@ -12,11 +12,8 @@ from aggregator.server.site import Site
 from aggregator.store.consumers import put_messages
 from aggregator.store.write import Write
 from aggregator.store.writing import Writing
-from aggregator.wire.notify import notifications_of, read_notification
-from aggregator.wire.parse import serialise_all
+from aggregator.wire.notify import read_notify
 
-#: So many times the size of a request may its messages have, each with the namespaces in scope.
-_UNFOLDED = 4
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -24,12 +21,12 @@ def notify(site: Site, request: Request) -> Writing[Reply]:
     """Notify, or a raw message: into the inbox, durably, for the collector."""
     settings = site.settings.notifications
     try:
-        elements = notifications_of(request.envelope.body)
-        said = {found.producer for found in map(read_notification, elements) if found.producer}
-        messages = serialise_all(elements, limit=_UNFOLDED * settings.max_message)
+        found, messages = read_notify(request.envelope.body, largest=settings.max_message)
     except RequestError as error:
         metrics.observe_unread_notification(error)
         raise
+
+    said = {one.producer for one in found if one.producer}
 
     def check(member: str, memory: Mapping[str, str]) -> None:
         if settings.check_producer:

@@ -9,10 +9,9 @@ from typing import NamedTuple
 
 from aggregator.errors import MalformedRequest, PullPointNotCreated, ResourceUnknown
 from aggregator.server import metrics
-from aggregator.server.producer_operations import make, scene_of, subscribed, until
-from aggregator.server.properties import Scene
 from aggregator.server.request import Reply, Request, reply
 from aggregator.server.site import Site
+from aggregator.server.subscribing import NewSubscription, scene_of
 from aggregator.server.subscription_operations import key_of
 from aggregator.store.pull_points import (
     PULL_POINT_PATH,
@@ -35,8 +34,7 @@ from aggregator.store.write import Write
 from aggregator.store.writing import Writing
 from aggregator.view.topics import ENTRY_TOPIC_PROPERTIES, GROUP_TOPIC_PROPERTIES
 from aggregator.wire.epr import EndpointReference
-from aggregator.wire.notify import notifications_of, read_notification
-from aggregator.wire.parse import serialise_all
+from aggregator.wire.notify import read_notify
 from aggregator.wire.pulling import (
     event_capabilities_response,
     event_properties_response,
@@ -56,8 +54,6 @@ log = logging.getLogger(__name__)
 
 #: Messages that are given at once.
 _TOGETHER = 1000
-#: How many times as many bytes a message may have standing alone as the largest that may come.
-_UNFOLDED = 4
 
 
 def create_pull_point(site: Site, request: Request) -> Writing[Reply]:
@@ -112,10 +108,7 @@ def notify(site: Site, request: Request) -> Writing[Reply]:
         raise MalformedRequest(
             "the Notify is of the drafts; a pull point takes those of the final standard alone"
         )
-    elements = notifications_of(request.envelope.body)
-    for element in elements:
-        read_notification(element)
-    messages = serialise_all(elements, limit=_UNFOLDED * settings.max_message)
+    _, messages = read_notify(request.envelope.body, largest=settings.max_message)
 
     def unit(write: Write) -> None:
         found = find_pull_point(write.connection, request.target.key)
@@ -127,34 +120,23 @@ def notify(site: Site, request: Request) -> Writing[Reply]:
 
 
 def create_pull_subscription(site: Site, request: Request) -> Writing[Reply]:
-    """CreatePullPointSubscription: a subscription and its pull point in one (ONVIF Core, 9.2)."""
-    asked = read_pull_subscription(request.envelope.body, dialect=request.dialect)
-    scene = scene_of(site, request)
+    """CreatePullPointSubscription: a subscription and its pull point in one (ONVIF Core)."""
     usual = site.settings.notifications.pull_point_lifetime
-    granted = until(site, asked.termination or f"PT{usual:.3f}S")
-    lifetime = _micros(usual)
-    if granted.termination is not None:
-        lifetime = granted.termination - granted.now
+    asked = read_pull_subscription(request.envelope.body, dialect=request.dialect)
+    until = asked.termination or f"PT{usual:.3f}S"
+    new = NewSubscription.of(site, request, asked, termination=until)
+    lifetime = _micros(usual) if new.termination is None else new.termination - new.now
 
     def unit(write: Write) -> str:
         point, _ = make_pull_point(write, lifetime=lifetime)
-        key = make(
-            write,
-            site=site,
-            request=request,
-            scene=scene,
-            asked=asked,
-            termination=granted.termination,
-            pull_point=point,
-        )
+        key = new.store(write, pull_point=point)
         made = find_subscription(write.connection, key, write.now)
         belongs_to(write, point, subscription=made.id)
         return key
 
-    manager = yield from subscribed(site, scene, asked, unit)
-    return reply(
-        pull_subscription_response(manager, now=granted.now, termination=granted.termination)
-    )
+    key: str = yield unit
+    manager = new.managed_at(key)
+    return reply(pull_subscription_response(manager, now=new.now, termination=new.termination))
 
 
 class _Pulled(NamedTuple):
@@ -168,7 +150,7 @@ class _Pulled(NamedTuple):
 
 
 def pull_messages(site: Site, request: Request) -> Writing[Reply]:
-    """PullMessages: the oldest messages, once there are some or the time is up (ONVIF Core, 9.2).
+    """PullMessages: the oldest messages, once there are some or the time is up (ONVIF Core).
 
     Who asks again, on another connection, has the other one answered with nothing. A client that
     has left is given nothing, so that what is there stays for when it comes back.
@@ -204,7 +186,7 @@ def _look(request: Request, write: Write, *, most: int, wait: float, turn: int |
     termination = subscription.termination
     if turn is None:
         turn = take_turn(write, point)
-        # As long as at first from the answer on, and no shorter than it waits (ONVIF Core, 9.1.1).
+        # As long as at first from the answer on, and no shorter than it waits (ONVIF Core).
         lifetime = max(point.lifetime, _micros(wait))
         termination = _kept_alive(write, subscription, lifetime, wait=_micros(wait))
     elif not keep_turn(write, point.id, turn):
@@ -223,20 +205,16 @@ def _kept_alive(write: Write, found: Subscription, lifetime: int, *, wait: int) 
 
 
 def event_properties(site: Site, request: Request) -> Reply:
-    """GetEventProperties: the topics and the filters that there are (ONVIF Core, 9.4)."""
+    """GetEventProperties: the topics and the filters that there are (ONVIF Core)."""
     scene = scene_of(site, request)
-    [topic_set] = _topics(scene)
+    written = GROUP_TOPIC_PROPERTIES if scene.entry is None else ENTRY_TOPIC_PROPERTIES
+    [topic_set] = written["oasis"][TOPIC_SET]
     schemas = [f"{site.public_url}/schemas/oasis/{name}" for name in ("sg-2.xsd", "rp-2.xsd")]
     return reply(event_properties_response(topic_set, schemas=schemas))
 
 
-def _topics(scene: Scene) -> tuple[bytes, ...]:
-    written = GROUP_TOPIC_PROPERTIES if scene.entry is None else ENTRY_TOPIC_PROPERTIES
-    return written["oasis"][TOPIC_SET]
-
-
 def event_capabilities(site: Site, request: Request) -> Reply:
-    """GetServiceCapabilities: what there is of ONVIF's events (ONVIF Core, 9.10)."""
+    """GetServiceCapabilities: what there is of ONVIF's events (ONVIF Core)."""
     most = site.settings.notifications.max_subscriptions
     return reply(event_capabilities_response(most=most))
 

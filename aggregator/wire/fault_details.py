@@ -13,6 +13,7 @@ _MOST = 5
 _NAMES: dict[type[Exception], str] = {
     errors.InvalidFilter: "UnknownFilter",
     errors.UnrecognizedPolicy: "UnrecognizedPolicy",
+    errors.UnsupportedPolicy: "UnsupportedPolicy",
 }
 
 

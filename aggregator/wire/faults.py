@@ -62,6 +62,7 @@ KINDS: dict[type[Exception], FaultKind] = {
         "nt", "UnacceptableInitialTerminationTimeFault", draft=_NOT_MADE
     ),
     errors.UnrecognizedPolicy: FaultKind("nt", "UnrecognizedPolicyRequestFault", draft=_NOT_MADE),
+    errors.UnsupportedPolicy: FaultKind("nt", "UnsupportedPolicyRequestFault", draft=_NOT_MADE),
     errors.SubscribeFailed: FaultKind("nt", _NOT_MADE),
     errors.NoCurrentMessage: FaultKind("nt", "NoCurrentMessageOnTopicFault"),
     errors.MultipleTopics: FaultKind(

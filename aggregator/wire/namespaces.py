@@ -58,7 +58,7 @@ XPATH_DIALECTS = (
     "http://www.w3.org/TR/1999/REC-xpath-19991116/",
     "http://www.w3.org/TR/xpath",
     "http://docs.oasis-open.org/wsrf/rp-2/XPath",
-    # A subset of it (ONVIF Core, section 9.5.2).
+    # A subset of it (ONVIF Core, on message content filters).
     ONVIF_ITEM_FILTER,
 )
 

@@ -10,13 +10,15 @@ from aggregator.errors import ConfigError, MalformedRequest
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import FAMILIES, Dialect
 from aggregator.wire.epr import read_epr
-from aggregator.wire.parse import Element, serialise
+from aggregator.wire.parse import Element, serialise, serialise_all
 from aggregator.wire.times import format_datetime
 
 _NOTIFY = frozenset(ns.clark(dialect.nt, "Notify") for dialect in FAMILIES)
 """The Clark names of the element that wraps notifications."""
 
 _MESSAGE = frozenset(ns.clark(dialect.nt, "NotificationMessage") for dialect in FAMILIES)
+#: So many times the size of a request may its parts have, each with the namespaces in scope.
+_UNFOLDED = 4
 _CHANGE = "ResourcePropertyValueChangeNotification"
 _CHANGES = frozenset(ns.clark(dialect.rp, _CHANGE) for dialect in FAMILIES)
 _VALUES = frozenset(
@@ -57,6 +59,17 @@ def notifications_of(body: Element) -> list[Element]:
     if not found:
         raise MalformedRequest("the Notify holds no NotificationMessage")
     return found
+
+
+def read_notify(body: Element, *, largest: int) -> tuple[list[Notification], tuple[bytes, ...]]:
+    """What a Notify or a raw message holds, and each part serialised by itself.
+
+    `largest` is how many bytes the request may have; with the namespaces in scope the parts may
+    have some times as many. Raises MalformedRequest and RequestTooLarge.
+    """
+    elements = notifications_of(body)
+    found = [read_notification(element) for element in elements]
+    return found, serialise_all(elements, limit=_UNFOLDED * largest)
 
 
 def read_notification(element: Element) -> Notification:

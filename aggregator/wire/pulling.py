@@ -1,6 +1,7 @@
 """Pull points: what asks for messages, and what is answered.
 
-WS-BaseNotification 1.3, sections 5.1 and 5.2, which the drafts have not; ONVIF Core, section 9.2.
+WS-BaseNotification 1.3, sections 5.1 and 5.2, which the drafts have not; ONVIF Core, on the
+real-time pull-point notification interface.
 """
 
 from __future__ import annotations

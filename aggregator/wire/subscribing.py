@@ -76,7 +76,7 @@ def read_subscribe(body: Element, *, dialect: Dialect) -> Subscribe:
 
 
 def read_pull_subscription(body: Element, *, dialect: Dialect) -> Subscribe:
-    """What a CreatePullPointSubscription asks for (ONVIF Core, section 9.2): a Subscribe of whose
+    """What a CreatePullPointSubscription asks for (ONVIF Core): a Subscribe of whose
     consumer nothing is known but that it will ask."""
     reference = (
         f'<n:ConsumerReference xmlns:n="{dialect.nt}" xmlns:w="{dialect.wsa}">'

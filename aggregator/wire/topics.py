@@ -21,7 +21,7 @@ from aggregator.wire.qnames import NCNAME
 Topic = tuple[str, ...]
 Kind = Literal["Simple", "Concrete", "Full"]
 
-#: The addresses of the dialects; that of ONVIF is a subset of Full (ONVIF Core, section 9.6.3).
+#: The addresses of the dialects; that of ONVIF is a subset of Full (ONVIF Core, on topic filters).
 DIALECTS: Mapping[str, Kind] = {
     **{base + kind: kind for base in ns.TOPIC_DIALECTS for kind in ("Simple", "Concrete", "Full")},
     ns.ONVIF_CONCRETE_SET: "Full",

@@ -96,6 +96,7 @@ def test_a_reader_that_is_just_giving_a_sign_is_not_waited_for(scene: Scene) -> 
     with scene.session() as other:
         other.execute("UPDATE event_readers SET until = until WHERE reader = 'rq'")
         scene.store.writer.run(partial(prune_queues, before=0), timeout=2.0)
+    assert scene.names() == ["q"]
 
 
 def test_a_queue_that_got_a_reader_before_it_was_locked_stays(

@@ -133,7 +133,7 @@ class TestTopics:
     ) -> None:
         subscribe(group, consumer.url, topic, kind=kind)
         soap.add(group, "http://m/a")
-        consumer.until_messages(1)
+        assert told(consumer.until_messages(1)[0]) == "http://m/a"
 
     def test_of_an_entry_are_its_lifetime_its_content_and_its_end(
         self, group: str, consumer: Consumer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests import notified, soap
 from tests.databases import DATABASES, database
 from tests.notified import Consumer, subscribe
 from tests.pulled import messages, pull_point
-from tests.service import MANY_GROUPS, running_service, start_service
+from tests.service import MANY_GROUPS, RunningService, running_service, start_service
 from tests.waiting import until
 
 from .each_database import service
@@ -54,7 +55,8 @@ class TestTrust:
             subscribe(group, consumer.url)
             for name in "abc":
                 soap.add(group, f"http://m/{name}")
-            consumer.until_messages(3, within=1.8)
+            found = consumer.until_messages(3, within=1.8)
+        assert [*map(told, found)] == [f"http://m/{name}" for name in "abc"]
 
     def test_one_that_takes_a_part_is_told_the_rest_again_with_the_same_ids(
         self, group: str, consumer: Consumer
@@ -74,28 +76,38 @@ class TestTrust:
         assert first == last
 
 
-@pytest.mark.parametrize("kind", DATABASES)
-def test_nothing_is_lost_when_all_is_killed(kind: str, tmp_path: Path) -> None:
-    """Adds go on while the service is killed twice; order holds, and repeats can be told."""
-    with database(kind, tmp_path) as url, notified.consumer() as consumer:
-        options = ["--database", url]
-        running = start_service(tmp_path / "service", config=CONFIG, options=options)
-        port = int(running.url.rpartition(":")[2])
-        subscribe(running.group, consumer.url)
-        added: list[str] = []
-        try:
-            for turn in range(3):
-                for number in range(40):
-                    address = f"http://m/{turn}/{number}"
-                    soap.add(running.group, address)
-                    added.append(address)
+@contextlib.contextmanager
+def killed_between_adds(
+    url: str, tmp_path: Path, consumer_of: Callable[[RunningService], str]
+) -> Iterator[tuple[str, list[str]]]:
+    """A service that was killed after each forty of its adds: who was to be told, and of what."""
+    options = ["--database", url]
+    running = start_service(tmp_path / "service", config=CONFIG, options=options)
+    port = int(running.url.rpartition(":")[2])
+    added = [f"http://m/{turn}/{number}" for turn in range(3) for number in range(40)]
+    try:
+        subscribe(running.group, consumer := consumer_of(running))
+        for address in added:
+            soap.add(running.group, address)
+            if address.endswith("/39"):
                 running.kill()
                 running = start_service(
                     tmp_path / "service", config=CONFIG, options=options, port=port
                 )
-            until(lambda: len(set(consumer.ids())) >= len(added), what="all are told")
-        finally:
-            running.kill()
+        yield consumer, added
+    finally:
+        running.kill()
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_nothing_is_lost_when_all_is_killed(kind: str, tmp_path: Path) -> None:
+    """Adds go on while the service is killed twice; order holds, and repeats can be told."""
+    with (
+        database(kind, tmp_path) as url,
+        notified.consumer() as consumer,
+        killed_between_adds(url, tmp_path, lambda running: consumer.url) as (_, added),
+    ):
+        until(lambda: len(set(consumer.ids())) >= len(added), what="all are told")
     by_id: dict[str, str] = {}
     for name, message in zip(consumer.ids(), consumer.messages(), strict=True):
         assert by_id.setdefault(name, told(message)) == told(message)
@@ -104,35 +116,21 @@ def test_nothing_is_lost_when_all_is_killed(kind: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", DATABASES)
 def test_a_pull_point_gives_each_once_whatever_is_killed(kind: str, tmp_path: Path) -> None:
-    with database(kind, tmp_path) as url:
-        options = ["--database", url]
-        running = start_service(tmp_path / "service", config=CONFIG, options=options)
-        port = int(running.url.rpartition(":")[2])
-        point = pull_point(running.url)
-        subscribe(running.group, point)
-        added: list[str] = []
-        try:
-            for turn in range(3):
-                for number in range(40):
-                    address = f"http://m/{turn}/{number}"
-                    soap.add(running.group, address)
-                    added.append(address)
-                running.kill()
-                running = start_service(
-                    tmp_path / "service", config=CONFIG, options=options, port=port
-                )
-            found: list[str] = []
+    with (
+        database(kind, tmp_path) as url,
+        killed_between_adds(url, tmp_path, lambda running: pull_point(running.url)) as told_to,
+    ):
+        point, added = told_to
+        found: list[str] = []
 
-            def all_are_there() -> bool:
-                with contextlib.suppress(ConnectionError):
-                    found.extend(told(one.find("{*}Message")[0]) for one in messages(point, 7))
-                return len(found) >= len(added)
+        def all_are_there() -> bool:
+            with contextlib.suppress(ConnectionError):
+                found.extend(told(one.find("{*}Message")[0]) for one in messages(point, 7))
+            return len(found) >= len(added)
 
-            until(all_are_there, what="all are told")
-            time.sleep(0.5)
-            assert messages(point) == []
-        finally:
-            running.kill()
+        until(all_are_there, what="all are told")
+        time.sleep(0.5)
+        assert messages(point) == []
     assert found == added
 
 

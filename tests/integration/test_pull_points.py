@@ -126,6 +126,9 @@ def test_a_number_that_is_none_is_refused(service: RunningService, number: str) 
 
 def test_what_can_never_be_asked_for_is_no_consumer(service: RunningService, group: str) -> None:
     address = pull_point(service.url)
+    raw = soap.call(group, subscribe_body(address, raw=True))
+    assert raw.fault[0] == "UnsupportedPolicyRequestFault"
+    assert raw.body.findtext(".//{*}UnsupportedPolicy").endswith(":UseRaw")
     draft = subscribe_body(address, family="gt4")
     for body in (subscribe_body(address + "x"), draft):
         assert soap.call(group, body).fault[0] == "SubscribeCreationFailedFault"

@@ -32,28 +32,12 @@ from aggregator.store.subscriptions import (
     end_subscription,
     end_subscriptions,
     find_subscription,
-    make_subscription,
     subscriptions_of,
 )
-from aggregator.store.write import Write
 from tests import stores
-from tests.stores import SECOND, ManualClock, added
+from tests.stores import SECOND, ManualClock, added, subscribe
 
 store, clock = stores.store, stores.clock
-
-
-def subscribe(write: Write, *, pull_point: int = 0, termination: int | None = None) -> str:
-    return make_subscription(
-        write,
-        group_id=1,
-        entry=(0, ""),
-        owner="",
-        dialect="oasis",
-        consumer=b"<c/>",
-        request="{}",
-        termination=termination,
-        pull_point=pull_point,
-    )
 
 
 def place(store: Store) -> Place:

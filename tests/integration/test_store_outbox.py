@@ -13,29 +13,15 @@ from aggregator.store.outbox import notices_after, prune_notices
 from aggregator.store.progress import Progress, note_progress
 from aggregator.store.subscriptions import (
     Subscription,
-    make_subscription,
     pause_subscription,
     resume_subscription,
     subscriptions_of,
 )
 from aggregator.store.write import Write
 from tests import stores
-from tests.stores import added
+from tests.stores import added, subscribe
 
 store = stores.store
-
-
-def subscribe(write: Write, entry: tuple[int, str] = (0, "")) -> str:
-    return make_subscription(
-        write,
-        group_id=1,
-        entry=entry,
-        owner="",
-        dialect="oasis",
-        consumer=b"<c/>",
-        request="{}",
-        termination=None,
-    )
 
 
 def only(store: Store) -> Subscription:

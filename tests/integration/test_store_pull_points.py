@@ -30,10 +30,10 @@ from aggregator.store.pulled import (
     put_pulled,
     take_pulled,
 )
-from aggregator.store.subscriptions import end_subscription, make_subscription, subscriptions_of
+from aggregator.store.subscriptions import end_subscription, subscriptions_of
 from aggregator.store.write import Write
 from tests import stores
-from tests.stores import SECOND, opened
+from tests.stores import SECOND, opened, subscribe
 
 store = stores.store
 clock = stores.clock
@@ -55,20 +55,6 @@ def waits(store: Store, *numbers: int) -> set[int]:
 
 def take(store: Store, number: int, most: int = 1000) -> list[bytes]:
     return store.writer.run(partial(take_pulled, number=number, most=most))
-
-
-def subscribe(write: Write, pull_point: int) -> None:
-    make_subscription(
-        write,
-        group_id=1,
-        entry=(0, ""),
-        owner="",
-        dialect="oasis",
-        consumer=b"<c/>",
-        request="{}",
-        termination=None,
-        pull_point=pull_point,
-    )
 
 
 def subscribers(store: Store) -> int:

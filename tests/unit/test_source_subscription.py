@@ -31,7 +31,7 @@ def answering(*, lifetime: float = 60.0, family: soap.Family = "oasis") -> tuple
     producer = notified.Producer(url="http://p/service", family=family, lifetime=lifetime)
 
     def answer(url: str, body: bytes) -> HttpReply:
-        status, content = producer.answer(body)
+        status, content = producer.answer("/service", body)
         return HttpReply(status, "text/xml", content)
 
     return ScriptedHttp(answer), producer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 from aggregator.errors import BrokerUnavailable, ConfigError, StoreUnavailable
 from aggregator.events.settings import shown
 from aggregator.events.transport.contract import Delivery, Exchange, Queue, Receiver
+from aggregator.events.transport.logged import append_delivery
 from aggregator.events.transport.store_subscription import (
     NamedReading,
     OwnReading,
@@ -20,7 +20,7 @@ from aggregator.events.transport.store_subscription import (
     StoreSubscription,
 )
 from aggregator.store.engine import Store, open_store
-from aggregator.store.event_log import append_event, last_event
+from aggregator.store.event_log import last_event
 
 log = logging.getLogger(__name__)
 
@@ -51,14 +51,7 @@ class StoreTransport:
 
     def publish(self, delivery: Delivery, *, exchange: Exchange, timeout: float) -> bool:
         """See Transport; an event is kept for a while, whoever reads it then."""
-        unit = partial(
-            append_event,
-            exchange=exchange.name,
-            topic=delivery.routing_key,
-            content_type=delivery.content_type,
-            headers=json.dumps(dict(delivery.headers), default=str),
-            body=delivery.body,
-        )
+        unit = partial(append_delivery, delivery=delivery, exchange=exchange.name)
         self.write(unit, doing=f"publishing {delivery.routing_key:.80}", timeout=timeout)
         with self.published:
             self.published.notify_all()

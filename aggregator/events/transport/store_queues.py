@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from aggregator.errors import BrokerUnreachable, StoreUnavailable
 from aggregator.events import metrics
 from aggregator.events.topics import matches
+from aggregator.events.transport.logged import delivery_of
 from aggregator.events.transport.queues import Fetched, KeptQueue
-from aggregator.events.transport.store_subscription import delivery_of
 from aggregator.store.engine import Store
 from aggregator.store.event_fetching import Peeked, advance_queue, peek_events, use_queue
 from aggregator.store.event_queues import QueueGone, bind_queue, delete_queue

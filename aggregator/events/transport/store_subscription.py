@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from functools import partial
@@ -12,8 +11,10 @@ from aggregator.errors import BrokerUnavailable
 from aggregator.events import metrics
 from aggregator.events.topics import matches
 from aggregator.events.transport.contract import Delivery, Queue, Receiver
-from aggregator.store.event_log import LoggedEvent, last_event, load_event, topics_after
+from aggregator.events.transport.logged import delivery_of
+from aggregator.store.event_log import last_event, load_event, topics_after
 from aggregator.store.event_queues import (
+    LOOKED_AT,
     QueueGone,
     Taken,
     bind_queue,
@@ -34,7 +35,6 @@ log = logging.getLogger(__name__)
 _LOOK, _PAUSE = 0.1, 1.0
 #: Seconds for which a reader is taken to be there after it gave a sign of life.
 LIFE = 10.0
-_LOOKED_AT = 500
 
 
 class Reading(Protocol):
@@ -70,7 +70,7 @@ class OwnReading:
         ask = partial(self._transport.ask, doing=f"reading {self.queue.binding:.80}")
         if ask(last_event) == self._last:
             return None
-        while looked_at := ask(partial(topics_after, sequence=self._last, most=_LOOKED_AT)):
+        while looked_at := ask(partial(topics_after, sequence=self._last, most=LOOKED_AT)):
             for one in looked_at:
                 # Sequences have no gaps, so that what lacks has left the log unread.
                 _note_lost(one.sequence - self._last - 1, self.queue)
@@ -237,13 +237,3 @@ def _note_lost(number: int, queue: Queue) -> None:
     if number > 0:
         metrics.DROPPED.labels("store").inc(number)
         log.warning("%d events had left the log before %s saw them", number, queue.binding)
-
-
-def delivery_of(event: LoggedEvent) -> Delivery:
-    """The message as it was published."""
-    return Delivery(
-        routing_key=event.topic,
-        body=bytes(event.body),
-        content_type=event.content_type,
-        headers=json.loads(event.headers),
-    )
