@@ -1,5 +1,4 @@
 """What tests of plug-ins need: scripted sources, recording sinks, a clock that is set by hand.
-
 The project's own tests use it; so may those of other packages.
 """
 
@@ -29,6 +28,7 @@ from aggregator.contract import (
 from aggregator.errors import CollectError, ConfigError, DeliverError
 from aggregator.model import MemberFacts, Plan
 from aggregator.wire.epr import EndpointReference
+from aggregator.wire.trigger_rules import TriggerRule
 
 MICROSECONDS = 1_000_000
 
@@ -252,6 +252,27 @@ class ScriptedEvents:
         return message
 
 
+class ScriptedTriggers:
+    """`aggregator.contract.Triggers` that answers an empty status for each rule."""
+
+    def __init__(self) -> None:
+        self.watched: list[Delivery] = []
+
+    async def watch(
+        self, batch: Sequence[Delivery], rules: Sequence[Sequence[TriggerRule]]
+    ) -> Sequence[tuple[bytes, ...]]:
+        """Keep the deliveries."""
+        self.watched += batch
+        return [tuple(b"<TriggerStatus/>" for _ in its) for its in rules]
+
+    async def watch_members(self, batch: Sequence[Delivery]) -> None:
+        """Keep the deliveries, too."""
+        await self.watch(batch, [()] * len(batch))
+
+    def forget(self, entry: MemberFacts, rules: int) -> None:
+        """Do nothing."""
+
+
 @dataclass(slots=True)
 class StubContext:
     """`aggregator.contract.Context` and `SinkContext` made of what the test gives."""
@@ -264,6 +285,7 @@ class StubContext:
     now: int = 0
     consumers: Any = field(default_factory=ScriptedConsumers)
     events: Any = field(default_factory=ScriptedEvents)
+    triggers: Any = field(default_factory=ScriptedTriggers)
     content: tuple[bytes, ...] = ()
     subscription_lifetime: float = 600.0
     logins: Mapping[str, Login] = field(default_factory=dict)

@@ -23,22 +23,21 @@ from aggregator.collect.housekeeping import Housekeeping
 from aggregator.collect.keeping_time import KeepingTime
 from aggregator.collect.lease import Lease
 from aggregator.collect.logins import logins_of
+from aggregator.collect.notifying import delivery_of
 from aggregator.collect.receiving import Receiving
 from aggregator.collect.recording import GroupRecorder, Recording
 from aggregator.collect.releasing import Releasing
+from aggregator.collect.triggering import prune_triggers, running_of, watching_of
 from aggregator.config import Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.contract import Http, RunProbe
-from aggregator.notify.conditions import Conditions
 from aggregator.notify.delivery import Delivery
-from aggregator.notify.group_feeds import NotifiedGroup
-from aggregator.notify.subscription import Switches
 from aggregator.registry.plugins import Plugins
 from aggregator.store.collection import Assignment
 from aggregator.store.engine import Store
 from aggregator.store.leases import take_shards
-from aggregator.view.fragments import GroupFacts
-from aggregator.view.query_socket import query_socket
+from aggregator.triggers.running import RunAction, Running
+from aggregator.triggers.watching import Watching
 
 #: Seconds beyond a source's own timeouts after which a collection is ended from outside.
 _MARGIN = 5.0
@@ -61,6 +60,17 @@ class Parts:
     delivery: Delivery
     bus: Bus | None
     events: BusEvents
+    triggers: Running
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways out of the collector: to members, to consumers, to probes, to actions."""
+
+    http: Http
+    delivering: Http
+    run_probe: RunProbe
+    run_action: RunAction
 
 
 def assemble(
@@ -68,29 +78,28 @@ def assemble(
     *,
     store: Store,
     plugins: Plugins,
-    http: Http,
-    delivering: Http,
-    run_probe: RunProbe,
+    ways: Ways,
     holder: str,
     process: str,
 ) -> Parts:
     """Put the parts together; raises ConfigError for a sink that is not installed.
 
-    `http` is the way to members, `delivering` that to consumers. `holder` is the name under which
-    the lease is held, `process` that of this process.
+    `holder` is the name under which the lease is held, `process` that of this process.
     """
     recording = _recording(settings, store, holder)
-    sinks = deliverings(settings, plugins, store)
+    following = Following(store, shards=settings.collect.shards)
+    watching = watching_of(settings, following.ask, store.clock.now)
+    sinks = deliverings(settings, plugins, store, watching)
     recorders = _recorders(recording, sinks)
     lease = _lease(settings.collect, recording)
     farewell = Farewell(plugins=plugins, sinks=sinks, recording=recording)
     events = BusEvents(settings, store)
-    offered = _offered(settings, recording, http, run_probe, events)
+    offered = _offered(settings, recording, ways, events)
     shared = _Shared(
         settings=settings,
         plugins=plugins,
         recording=recording,
-        following=Following(store, shards=settings.collect.shards),
+        following=following,
         offered=offered,
         assignments=Assignments(offered, needs_farewell=farewell.is_needed),
         epochs=lambda: lease.epochs,
@@ -109,9 +118,10 @@ def assemble(
         following=shared.following,
         receiving=_receiving(shared, collecting),
         releasing=_releasing(shared),
-        delivery=_delivery(shared, recorders, delivering),
+        delivery=_delivery(shared, recorders, ways.delivering),
         bus=_bus(shared),
         events=events,
+        triggers=_triggers(shared, watching, sinks, ways.run_action),
     )
 
 
@@ -188,37 +198,20 @@ def _releasing(shared: _Shared) -> Releasing:
 def _delivery(
     shared: _Shared, recorders: Mapping[str, GroupRecorder], delivering: Http
 ) -> Delivery:
-    settings = shared.settings
-    services = f"{settings.server.public_url.rstrip('/')}/wsrf/services/"
-    delivery = Delivery(
-        settings.notifications,
-        groups={
-            name: NotifiedGroup(
-                GroupFacts(
-                    name=name,
-                    address=f"{services}{name}",
-                    publish_configuration=group.publish_configuration,
-                    stale_intervals=settings.collect.stale_intervals,
-                ),
-                Switches(
-                    renewals=group.notify_on_lifetime_extension,
-                    contents=group.notify_on_content_change,
-                ),
-            )
-            for name, group in settings.groups.items()
-        },
-        manager=f"{services}SubscriptionManagerService",
-        http=delivering,
-        conditions=Conditions(query_socket(settings), timeout=settings.query.timeout),
-        ask=shared.following.ask,
-        write=shared.recording.write,
-        epochs=shared.epochs,
-        shards=settings.collect.shards,
-        clock=shared.offered.clock,
+    settings, recording, following = shared.settings, shared.recording, shared.following
+    return delivery_of(settings, recording, following, recorders, delivering, epochs=shared.epochs)
+
+
+def _triggers(
+    shared: _Shared,
+    watching: Watching,
+    sinks: Mapping[str, Sequence[Delivering]],
+    run: RunAction,
+) -> Running:
+    settings, recording, following = shared.settings, shared.recording, shared.following
+    return running_of(
+        settings, watching, recording, following, sinks=sinks, run=run, epochs=shared.epochs
     )
-    for recorder in recorders.values():
-        recorder.on_recorded = delivery.look_soon
-    return delivery
 
 
 def _bus(shared: _Shared) -> Bus | None:
@@ -226,17 +219,15 @@ def _bus(shared: _Shared) -> Bus | None:
     return bus_of(shared.settings, ask=ask, write=write, epochs=shared.epochs, clock=clock)
 
 
-def _offered(
-    settings: Settings, recording: Recording, http: Http, run_probe: RunProbe, events: BusEvents
-) -> Offered:
+def _offered(settings: Settings, recording: Recording, ways: Ways, events: BusEvents) -> Offered:
     url = settings.server.public_url.rstrip("/")
 
     def consumers(assignment: Assignment) -> StoreConsumers:
         return StoreConsumers(recording.write, url, assignment.group_id, assignment.id)
 
     return Offered(
-        http,
-        run_probe,
+        ways.http,
+        ways.run_probe,
         recording.store.clock.now,
         consumers=consumers,
         subscription_lifetime=settings.notifications.subscription_lifetime,
@@ -277,7 +268,10 @@ def _housekeeping(
         is_leader=lambda: bool(lease.epochs),
         interval=settings.collect.housekeeping_interval,
         changes_kept=settings.store.changes_kept,
-        prune_events=partial(prune, settings=settings),
+        prune_others=(
+            partial(prune, settings=settings),
+            partial(prune_triggers, settings=settings),
+        ),
     )
 
 

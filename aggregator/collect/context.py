@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any
 
-from aggregator.contract import Consumers, Events, Http, Login, RunProbe, SinkTables
-from aggregator.errors import CollectError
+from aggregator.contract import Consumers, Events, Http, Login, RunProbe, SinkTables, Triggers
+from aggregator.errors import CollectError, DeliverError
 from aggregator.model import MemberFacts
 from aggregator.store.collection import Assignment
 from aggregator.wire.epr import read_epr
@@ -163,11 +163,19 @@ class DeliveryContext:
     group: str
     tables: SinkTables
     clock: Callable[[], int]
+    offered_triggers: Triggers | None = None
 
     @property
     def now(self) -> int:
         """The present instant by the store's clock, microseconds."""
         return self.clock()
+
+    @property
+    def triggers(self) -> Triggers:
+        """Rules on what is delivered."""
+        if self.offered_triggers is None:
+            raise DeliverError("rules are not watched here")
+        return self.offered_triggers
 
     @property
     def log(self) -> Log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,13 +12,16 @@ from aggregator.collect import metrics
 from aggregator.collect.content import check_content, is_shipped, plain
 from aggregator.collect.context import DeliveryContext
 from aggregator.collect.dispatch import Result
+from aggregator.collect.sink_triggers import SinkTriggers
 from aggregator.config import Settings
 from aggregator.contract import Collected, Delivery, SinkType
 from aggregator.errors import AggregatorException, ConfigError, DeliverError
 from aggregator.model import MemberFacts
 from aggregator.registry.plugins import Plugins
+from aggregator.store.collection import Assignment
 from aggregator.store.engine import Store
 from aggregator.store.sink_tables import StoreTables
+from aggregator.triggers.watching import Watching
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -50,6 +53,8 @@ class Delivering:
     sink: SinkType
     store: Store
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    #: Who holds rules against what is delivered, where sinks of the service want that.
+    watching: Watching | None = None
 
     async def deliver(self, results: Sequence[Result]) -> list[Portion]:
         """Offer results; where the sink can't take them together, each on its own."""
@@ -68,13 +73,14 @@ class Delivering:
     async def forget(self, entry: MemberFacts) -> StoreTables:
         """Tell the sink that an entry is gone; raises DeliverError."""
         tables = StoreTables(self.store, self.sink.name)
-        await self._guarded(self.sink.sink.forget(entry, context=self._context(tables)))
+        await self._guarded(self.sink.sink.forget(entry, context=self._context(tables, {})))
         return tables
 
     async def _together(self, results: Sequence[Result]) -> Portion:
         tables = StoreTables(self.store, self.sink.name)
         batch = self._batch(results)
-        deliver = self.sink.sink.deliver(batch, context=self._context(tables))
+        assigned = {one.context.assignment.key: one.context.assignment for one in results}
+        deliver = self.sink.sink.deliver(batch, context=self._context(tables, assigned))
         answers = self._checked(await self._guarded(deliver), len(results))
         return Portion(results, answers, tables)
 
@@ -89,8 +95,11 @@ class Delivering:
         plan = result.context.assignment.sink_plans.get(self.sink.name)
         return Delivery(result.context.member, plan, collected, at=result.attempt)
 
-    def _context(self, tables: StoreTables) -> DeliveryContext:
-        return DeliveryContext(self.sink.name, self.group, tables, self.store.clock.now)
+    def _context(self, tables: StoreTables, assigned: Mapping[str, Assignment]) -> DeliveryContext:
+        triggers = None
+        if self.watching is not None:
+            triggers = SinkTriggers(self.watching, tables, assigned)
+        return DeliveryContext(self.sink.name, self.group, tables, self.store.clock.now, triggers)
 
     def _checked(self, published: Sequence[Answer], expected: int) -> Sequence[Answer]:
         try:
@@ -128,7 +137,7 @@ class Delivering:
 
 
 def deliverings(
-    settings: Settings, plugins: Plugins, store: Store
+    settings: Settings, plugins: Plugins, store: Store, watching: Watching | None = None
 ) -> dict[str, Sequence[Delivering]]:
     """Each group's ways to its sinks, in their order; ConfigError for one that is not there."""
     found: dict[str, Sequence[Delivering]] = {}
@@ -139,5 +148,7 @@ def deliverings(
                     f"{sink!r} is not installed; there are {', '.join(sorted(plugins.sinks))}",
                     element=f"groups.{name}.sinks",
                 )
-        found[name] = [Delivering(name, plugins.sinks[sink], store) for sink in group.sinks]
+        found[name] = [
+            Delivering(name, plugins.sinks[sink], store, watching=watching) for sink in group.sinks
+        ]
     return found

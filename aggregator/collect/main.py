@@ -15,14 +15,15 @@ from functools import partial
 
 from aggregator.bus import assembly as bus
 from aggregator.bus.carrying import AWAY
-from aggregator.collect.assembly import Parts, assemble
+from aggregator.collect.actions import ActionRunner
+from aggregator.collect.assembly import Parts, Ways, assemble
 from aggregator.collect.housekeeping import ROLE
 from aggregator.collect.http import HttpClient
 from aggregator.collect.lease import HolderFile
 from aggregator.collect.orders import Orders
 from aggregator.collect.probe_client import ProbeClient
 from aggregator.collect.probe_runner import ProbeLimits, ProbeRunner
-from aggregator.collect.probe_settings import probe_folder
+from aggregator.collect.probe_settings import action_folder, probe_folder
 from aggregator.config import ConfigurationError, Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.errors import AggregatorException, StoreUnavailable
@@ -148,20 +149,25 @@ class _Role:
     @contextlib.asynccontextmanager
     async def _parts(self, store: Store, holder: str) -> AsyncIterator[Parts]:
         settings, probes = self._settings, self._settings.probes
-        folder = probe_folder(settings)
+        folder, actions = probe_folder(settings), action_folder(settings)
         client = await ProbeClient.start(max_concurrent=probes.max_concurrent, adopt=self._adopt)
         http = HttpClient(settings.collect)
         # Members that hang must not keep subscribers waiting, nor they the collections.
         delivering = HttpClient(_for_delivery(settings.collect))
         limits = ProbeLimits(probes.timeout, probes.max_output, probes.memory_limit)
+        acting = settings.triggers
+        bounds = ProbeLimits(acting.timeout, acting.max_output, acting.memory_limit)
         try:
             yield assemble(
                 settings,
                 store=store,
                 plugins=find_plugins(),
-                http=http,
-                delivering=delivering,
-                run_probe=ProbeRunner(client, folder, limits, wrapped=probes.input == "wrapped"),
+                ways=Ways(
+                    http,
+                    delivering,
+                    ProbeRunner(client, folder, limits, wrapped=probes.input == "wrapped"),
+                    ActionRunner(client, actions, bounds),
+                ),
                 holder=holder,
                 process=self.process,
             )
@@ -176,6 +182,7 @@ class _Role:
         parts.housekeeping.start()
         working = [parts.lease.keep(), parts.collector.follow(), parts.keeping_time.look_on()]
         working += [parts.receiving.receive(), parts.releasing.release(), parts.delivery.deliver()]
+        working.append(parts.triggers.run())
         if parts.bus is not None:
             working.append(parts.bus.publish())
         working += [recorder.run() for recorder in parts.recorders.values()]
@@ -194,6 +201,7 @@ class _Role:
         for recorder in parts.recorders.values():
             with contextlib.suppress(StoreUnavailable, TimeoutError):
                 await asyncio.wait_for(recorder.flush(), _FLUSH)
+        await parts.triggers.finish(within=_FINISH)
         with contextlib.suppress(StoreUnavailable, TimeoutError):
             await asyncio.wait_for(parts.delivery.finish(), _FLUSH)
         await self._end_bus(parts)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from aggregator.collect.probes import ProbeFolder, shipped_folder
+from aggregator.collect.probes import ACTIONS, ProbeFolder, shipped_folder
 from aggregator.config import Clash, Settings, closest
 from aggregator.errors import ConfigError
 
@@ -19,19 +19,35 @@ def probe_folder(settings: Settings) -> ProbeFolder:
     return _opened(settings, allowed=settings.probes.allowed)
 
 
+def action_folder(settings: Settings) -> ProbeFolder:
+    """The actions that rules may name; raises ConfigError where the settings can't work."""
+    return _actions(settings, allowed=settings.triggers.allowed)
+
+
 def not_to_be_run(settings: Settings) -> Iterator[Clash]:
     """What is wrong with the folder, the configured checks, and the probes that may run."""
+    yield from _not_in(_opened, settings, "probe", "probes", settings.probes.allowed)
+    yield from _not_in(_actions, settings, "action", "triggers", settings.triggers.allowed)
+
+
+def _not_in(
+    opened: Callable[..., ProbeFolder],
+    settings: Settings,
+    noun: str,
+    section: str,
+    allowed: Sequence[str],
+) -> Iterator[Clash]:
     try:
-        folder = _opened(settings, allowed=())
+        folder = opened(settings, allowed=())
     except ConfigError as error:
-        yield Clash((tuple((error.element or "probes.folder").split(".")),), error.message)
+        yield Clash((tuple((error.element or f"{section}.folder").split(".")),), error.message)
         return
-    for position, name in enumerate(settings.probes.allowed):
+    for position, name in enumerate(allowed):
         if reason := folder.refusal_of(name):
             near = closest(name, folder.may_be_allowed())
             told = f"did you mean {near}?" if near else f"known here: {_told(folder)}"
-            text = f'the probe "{name}" {reason}; {told}'
-            yield Clash((("probes", "allowed"),), text, (position,))
+            text = f'the {noun} "{name}" {reason}; {told}'
+            yield Clash(((section, "allowed"),), text, (position,))
 
 
 def _opened(settings: Settings, *, allowed: Collection[str]) -> ProbeFolder:
@@ -39,6 +55,12 @@ def _opened(settings: Settings, *, allowed: Collection[str]) -> ProbeFolder:
     folder = Path(probes.folder) if probes.folder else shipped_folder()
     checks = {_NAGIOS: probes.nagios} if probes.nagios else {}
     return ProbeFolder(folder, allowed=allowed, checks=checks)
+
+
+def _actions(settings: Settings, *, allowed: Collection[str]) -> ProbeFolder:
+    folder = settings.triggers.folder
+    path = Path(folder) if folder else shipped_folder(ACTIONS)
+    return ProbeFolder(path, allowed=allowed, kind=ACTIONS)
 
 
 def _told(folder: ProbeFolder) -> str:

@@ -25,9 +25,23 @@ _PATH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")
 _NAMES_TOLD = 30
 
 
-def shipped_folder() -> Path:
-    """The folder of the probes that come with the project."""
-    return Path(str(importlib.resources.files("aggregator.libexec.aggrexec")))
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What executables of a folder are: to people, the section of their settings, and the name
+    of the folder in ``libexec``."""
+
+    noun: str
+    section: str
+    folder: str
+
+
+PROBES = Kind("probe", "probes", "aggrexec")
+ACTIONS = Kind("action", "triggers", "trigger")
+
+
+def shipped_folder(kind: Kind = PROBES) -> Path:
+    """The folder of the probes, or of the actions, that come with the project."""
+    return Path(str(importlib.resources.files(f"aggregator.libexec.{kind.folder}")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +75,22 @@ class ProbeFolder:
         *,
         allowed: Collection[str] = (),
         checks: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+        kind: Kind = PROBES,
     ) -> None:
         """Look at the folder once; ConfigError where it can't be trusted or a setting is wrong.
 
         `allowed` names the probes that may run, ``NAME`` or ``NAME/CHECK``; empty allows all.
         `checks` gives probes their checks, each a name and its words, in place of a file's.
+        `kind` is what the executables are to people, and to the settings.
         """
-        self.folder = _real_folder(folder)
+        self._kind = kind
+        self.folder = _real_folder(folder, kind)
         self._allowed: frozenset[str] = frozenset()
         self._checks = self._find_checks(checks or {})
         for name in allowed:
             if reason := self.refusal_of(name):
-                raise ConfigError(f"the probe {name!r} {reason}", element="probes.allowed")
+                told = f"the {kind.noun} {name!r} {reason}"
+                raise ConfigError(told, element=f"{kind.section}.allowed")
         self._allowed = frozenset(allowed)
 
     def refusal_of(self, name: str) -> str:
@@ -101,7 +119,9 @@ class ProbeFolder:
             known = self.names()
             told = ", ".join(known[:_NAMES_TOLD]) or "none"
             more = ", ..." if len(known) > _NAMES_TOLD else ""
-            told = f"the probe {name[:200]!r} {error.message}; allowed here: {told}{more}"
+            told = (
+                f"the {self._kind.noun} {name[:200]!r} {error.message}; allowed here: {told}{more}"
+            )
             raise ConfigError(told, element=error.element) from None
 
     def names(self) -> list[str]:
@@ -118,10 +138,11 @@ class ProbeFolder:
 
         PATH begins with the folder of this interpreter, so that ``#!/usr/bin/env python3`` finds
         the packages of this installation. GLOBUS_LOCATION is the folder above
-        ``libexec/aggrexec``, or the probe folder itself where it is laid out otherwise.
+        ``libexec/aggrexec`` (``libexec/trigger``), or the folder itself where it is laid out
+        otherwise.
         """
         above = self.folder.parent
-        laid_out = (above.name, self.folder.name) == ("libexec", "aggrexec")
+        laid_out = (above.name, self.folder.name) == ("libexec", self._kind.folder)
         environment = {
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), *_PATH)),
             "LANG": "C.UTF-8",
@@ -183,19 +204,20 @@ class ProbeFolder:
 
     def _executable(self, name: str) -> Path:
         if not all(_SEGMENT.fullmatch(segment) for segment in name.split("/")):
-            raise ConfigError("is no path of a probe inside the folder")
+            raise ConfigError(f"is no path of a {self._kind.noun} inside the folder")
         return locate(self.folder, name)
 
 
-def _real_folder(folder: Path) -> Path:
-    told = f"the probe folder {str(folder)!r}"
+def _real_folder(folder: Path, kind: Kind) -> Path:
+    told = f"the {kind.noun} folder {str(folder)!r}"
+    element = f"{kind.section}.folder"
     try:
         real = Path(folder).resolve(strict=True)
         os.listdir(real)
         require_trusted(real, told=told)
     except OSError as error:
         why = f"{told} can't be opened: {error.strerror}; name a folder that exists"
-        raise ConfigError(why, element="probes.folder") from error
+        raise ConfigError(why, element=element) from error
     except ConfigError as error:
-        raise ConfigError(error.message, element="probes.folder") from error
+        raise ConfigError(error.message, element=element) from error
     return real

@@ -15,6 +15,7 @@ from aggregator.collect.dispatch import Result
 from aggregator.errors import DeliverError, StoreUnavailable
 from aggregator.store.collection import Outcome, record_outcomes
 from aggregator.store.engine import Store
+from aggregator.store.outcomes import HELD
 from aggregator.store.write import Write
 
 logger = logging.getLogger(__name__)
@@ -142,6 +143,11 @@ class GroupRecorder:
         outcomes: list[Outcome] = []
         spoilt: list[Portion] = []
         for portion in portions:
+            if not _is_held(write, portion, self._recording.holder):
+                # Another collector has taken over: what this one found is nobody's any more.
+                if len(portion.results) > 1:
+                    spoilt.append(portion)
+                continue
             error = _applied(write, portion)
             if error is not None and len(portion.results) > 1:
                 spoilt.append(portion)
@@ -164,11 +170,13 @@ class GroupRecorder:
             return
         try:
             portions = await sink.deliver(results)
-            spoilt = await self._recording.write(partial(_apply_all, portions=portions))
+            holder = self._recording.holder
+            apply = partial(_apply_all, holder=holder)
+            spoilt = await self._recording.write(partial(apply, portions=portions))
             for portion in spoilt:
                 if len(portion.results) > 1:
                     singly = await sink.deliver_singly(portion.results)
-                    await self._recording.write(partial(_apply_all, portions=singly))
+                    await self._recording.write(partial(apply, portions=singly))
         except StoreUnavailable as error:
             logger.warning(
                 "the sink %s lost a delivery: %s", sink.sink.name, error, extra=self._words()
@@ -195,8 +203,20 @@ def _applied(write: Write, portion: Portion) -> DeliverError | None:
     return None
 
 
-def _apply_all(write: Write, *, portions: Sequence[Portion]) -> list[Portion]:
-    return [portion for portion in portions if _applied(write, portion) is not None]
+def _apply_all(write: Write, *, portions: Sequence[Portion], holder: str) -> list[Portion]:
+    return [
+        portion
+        for portion in portions
+        if not _is_held(write, portion, holder) or _applied(write, portion) is not None
+    ]
+
+
+def _is_held(write: Write, portion: Portion, holder: str) -> bool:
+    """Whether a sink may write: the lease must be there under which all was collected."""
+    if portion.tables is None or portion.tables.is_empty:
+        return True
+    held: dict[int, int] = dict(HELD.rows(write.connection, of=holder))
+    return all(held.get(one.context.assignment.shard) == one.epoch for one in portion.results)
 
 
 def _outcome(result: Result, answer: Answer, error: DeliverError | None) -> Outcome:

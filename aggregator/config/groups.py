@@ -22,6 +22,14 @@ from aggregator.config.names import unknown
 from aggregator.config.setting import setting
 
 DEFAULT_GROUP = "DefaultIndexService"
+#: The sinks that hold rules against what is delivered.
+TRIGGER_SINKS = frozenset({"trigger", "monitored"})
+#: The groups that are there without being declared, with their sinks.
+DEFAULT_GROUPS: Mapping[str, tuple[str, ...]] = {
+    DEFAULT_GROUP: ("index",),
+    "DefaultTriggerService": ("trigger",),
+    "TriggerRegistrationService": ("monitored",),
+}
 GROUP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 INDEX_ROOT = "{http://mds.globus.org/index}IndexRP"
 
@@ -87,9 +95,10 @@ class GroupSettings:
     name: str
     enabled: bool = setting(True, truth(), "Whether the group is offered.")
     sinks: tuple[str, ...] = setting(
-        ("index",),
+        (),
         _plugin_names(at_least=1),
         "Sinks that are fed, in this order; the first owns the entries' content.",
+        default_text='["index"], else that of the name where it is a default group',
     )
     sources: tuple[str, ...] = setting(
         (), _plugin_names(at_least=0), "Sources that registrations may use. Empty: all found."
@@ -159,10 +168,17 @@ class GroupSettings:
     )
 
     def __post_init__(self) -> None:
+        if not self.sinks:
+            object.__setattr__(self, "sinks", DEFAULT_GROUPS.get(self.name, ("index",)))
         if not self.root_element and self.sinks[:1] == ("index",):
             object.__setattr__(self, "root_element", INDEX_ROOT)
+
+    @property
+    def has_triggers(self) -> bool:
+        """Whether rules are held against what comes in, so that the group counts firings."""
+        return not TRIGGER_SINKS.isdisjoint(self.sinks)
 
 
 def default_groups() -> Mapping[str, GroupSettings]:
     """Return the groups of a service that declares none."""
-    return {DEFAULT_GROUP: GroupSettings(name=DEFAULT_GROUP)}
+    return {name: GroupSettings(name=name) for name in DEFAULT_GROUPS}

@@ -15,6 +15,7 @@ from aggregator.config.notifications import NotificationSettings
 from aggregator.config.server import ServerSettings
 from aggregator.config.setting import Setting, setting, settings_of
 from aggregator.config.storage import QuerySettings, StoreSettings
+from aggregator.config.triggers import TriggerSettings
 
 DATABASE_FILE = "aggregator.db"
 GROUP_SECTION = "groups"
@@ -42,6 +43,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "query": QuerySettings,
     "collect": CollectSettings,
     "probes": ProbeSettings,
+    "triggers": TriggerSettings,
     "notifications": NotificationSettings,
     "events": EventsSettings,
     "log": LogSettings,
@@ -82,6 +84,7 @@ class Settings:
     query: QuerySettings = field(default_factory=QuerySettings)
     collect: CollectSettings = field(default_factory=CollectSettings)
     probes: ProbeSettings = field(default_factory=ProbeSettings)
+    triggers: TriggerSettings = field(default_factory=TriggerSettings)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
     log: LogSettings = field(default_factory=LogSettings)

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 PATIENCE = 1.0
 #: Seconds until the process must have started.
 _START = 10.0
+#: Bytes of an answer: a result in JSON is up to six times as long.
+_LONGEST_LINE = 8 * 2**20
 _COMMAND = (sys.executable, "-m", "aggregator.notify.filter_process")
 
 
@@ -38,11 +40,18 @@ class Filters:
     async def holds(self, condition: Condition, document: bytes) -> bool:
         """Whether a condition holds for a document; raises QueryFailed where that can't be told,
         StoreUnavailable where it can't be asked now."""
-        question = {
-            "expression": condition.expression,
-            "namespaces": dict(condition.scope),
-            "length": len(document),
-        }
+        return bool((await self._answer(_question(condition, document), document))["holds"])
+
+    async def selected(
+        self, condition: Condition, document: bytes, *, most: int
+    ) -> tuple[bool, str | None]:
+        """Whether a condition holds, and what its expression selects, as XML content; None where
+        that is longer than `most` characters. Raises as `holds` does."""
+        question = {**_question(condition, document), "most": most}
+        answer = await self._answer(question, document)
+        return bool(answer["holds"]), None if answer.get("cut") else str(answer["result"])
+
+    async def _answer(self, question: Mapping[str, object], document: bytes) -> dict[str, object]:
         async with self._turn:
             if self._process is None:
                 await self._start_in_time()
@@ -59,13 +68,13 @@ class Filters:
             if not line:
                 self._end()
                 raise QueryFailed("the filter could not be evaluated", limit="memory")
-        answer = json.loads(line)
+        answer: dict[str, object] = json.loads(line)
         if "error" in answer:
             raise QueryFailed(
-                f"the filter could not be evaluated: {answer['error'][:500]}",
-                limit=answer["limit"],
+                f"the filter could not be evaluated: {str(answer['error'])[:500]}",
+                limit=str(answer["limit"]),
             )
-        return bool(answer["holds"])
+        return answer
 
     async def _ask(self, question: Mapping[str, object], document: bytes) -> bytes:
         assert self._writer is not None
@@ -85,7 +94,9 @@ class Filters:
 
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        self._reader, self._writer = await asyncio.open_unix_connection(
+            sock=ours, limit=_LONGEST_LINE
+        )
         with theirs:
             self._process = subprocess.Popen(
                 [*_COMMAND, str(theirs.fileno())],
@@ -110,3 +121,11 @@ class Filters:
         """End the process. Safe twice."""
         with suppress(OSError, RuntimeError):
             self._end()
+
+
+def _question(condition: Condition, document: bytes) -> dict[str, object]:
+    return {
+        "expression": condition.expression,
+        "namespaces": dict(condition.scope),
+        "length": len(document),
+    }

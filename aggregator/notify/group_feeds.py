@@ -257,9 +257,7 @@ class GroupFeeds:
 
 
 def _count(found: Accumulator) -> bytes:
-    return registration_count(
-        start=found.start, last_change=found.last_change, total=found.total, rates=found.rates
-    )
+    return registration_count(**found.shown())
 
 
 def _look_at(task: asyncio.Task[None]) -> None:

@@ -117,7 +117,7 @@ def _plans(
     facts = registry.facts(group)
     plan = None
     allowed = group.settings.sources
-    selected = select_source(config, registry.plugins, allowed=allowed)
+    selected = select_source(config, registry.plugins, allowed=allowed, sinks=group.settings.sinks)
     if selected is not None:
         source, element = selected
         block = ConfigBlock(element=element, config=config, member=member, dialect=dialect.name)

@@ -44,6 +44,7 @@ class Registry:
     plugins: Plugins
     groups: Mapping[str, ServiceGroup]
     resolve_probe: Callable[[str], str]
+    resolve_action: Callable[[str], str]
     process: str
     counter: RegistrationCounter
     here: frozenset[Host]
@@ -62,4 +63,5 @@ class Registry:
             name=group.name,
             min_interval=group.settings.min_interval_millis,
             resolve_probe=self.resolve_probe,
+            resolve_action=self.resolve_action,
         )

@@ -11,31 +11,33 @@ from aggregator.registry.plugins import Plugins
 from aggregator.wire.namespaces import AGG, TRIGGER, XSI, clark
 from aggregator.wire.parse import Element
 
-#: Blocks of MDS4 that nothing here works with yet, and what would.
-_UNBUILT = {
-    clark(TRIGGER, "TriggerRuleType"): "sink",
-}
 _TYPE = clark(XSI, "type")
 #: Characters of what a client sent, in a message.
 _MOST_TOLD = 500
 
 
 def select_source(
-    config: Element, plugins: Plugins, *, allowed: Collection[str] = ()
+    config: Element,
+    plugins: Plugins,
+    *,
+    allowed: Collection[str] = (),
+    sinks: Collection[str] = (),
 ) -> tuple[SourceType, Element] | None:
     """The source that collects by an AggregatorConfig, and the block that selects it.
 
     None where no source claims a block. `allowed` holds the names of the sources that the group
-    takes, all where it is empty. Raises ConfigError for a second block that a source claims, for
-    a source that is not allowed, for a block whose xsi:type says something else than its name,
-    and for one in MDS4's own namespaces that nothing here can work with; what else nobody claims
-    is the client's own.
+    takes, all where it is empty, `sinks` those of the sinks that it has. Raises ConfigError for a
+    second block that a source claims, for a source that is not allowed, for a block of a sink that
+    the group does not have, for one whose xsi:type says something else than its name, and for one
+    in MDS4's own namespaces that nothing here can work with; what else nobody claims is the
+    client's own.
     """
     selected: tuple[SourceType, Element] | None = None
     for block in config.iterchildren(tag="*"):
         source = plugins.sources.get(str(block.tag))
         if source is None:
-            _refuse_type_of_mds4(block, plugins, allowed)
+            if not _is_for_sinks(block, plugins, sinks):
+                _refuse_type_of_mds4(block, plugins, allowed)
             continue
         local = _local(block)
         _refuse_other_type(block)
@@ -63,11 +65,21 @@ def why_none(config: Element, plugins: Plugins, *, allowed: Collection[str] = ()
     return told + next((f"; did you mean {name}?" for name in meant if name), "")
 
 
+def _is_for_sinks(block: Element, plugins: Plugins, sinks: Collection[str]) -> bool:
+    """Whether sinks read a block; ConfigError where none of those is among the group's."""
+    readers = sorted(sink.name for sink in plugins.sinks.values() if block.tag in sink.elements)
+    if readers and not set(readers) & set(sinks):
+        raise ConfigError(
+            f"it is for the sink {' or '.join(readers)}, which this group does not have; register "
+            "the member with a group that does",
+            element=_local(block),
+        )
+    return bool(readers)
+
+
 def _refuse_type_of_mds4(block: Element, plugins: Plugins, allowed: Collection[str]) -> None:
     """Refuse what is named as a block of MDS4: silence would let the client wait for ever."""
     name, local = str(block.tag), _local(block)
-    if kind := _UNBUILT.get(name):
-        raise ConfigError(f"this service has no {kind} for it yet", element=local)
     namespace = name[1:].partition("}")[0]
     if namespace in (AGG, TRIGGER) and local.endswith("Type"):
         meant = _meant(name, plugins, allowed)

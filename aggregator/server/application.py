@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from aggregator.collect.probe_settings import probe_folder
+from aggregator.collect.probe_settings import action_folder, probe_folder
 from aggregator.collect.probes import ProbeFolder
 from aggregator.config import Settings
 from aggregator.errors import StoreUnavailable
@@ -56,7 +56,6 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
     public_url = settings.server.public_url.rstrip("/")
     store = store_of(settings)
     show_ahead(store.clock.ahead)
-    probes = probe_folder(settings)
     ids = _when_the_store_answers(lambda: declare_groups(store, sorted(settings.groups)))
     groups = {
         name: ServiceGroup(ids[name], group, f"{public_url}{SERVICES}{name}")
@@ -69,7 +68,8 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
         store=store,
         plugins=plugins,
         groups=groups,
-        resolve_probe=partial(_resolved, probes),
+        resolve_probe=partial(_resolved, probe_folder(settings)),
+        resolve_action=partial(_resolved, action_folder(settings)),
         process=process,
         counter=RegistrationCounter(store, process=process),
         here=own_hosts(settings.server.host, public_url=public_url),
@@ -97,10 +97,10 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
     )
 
 
-def _resolved(probes: ProbeFolder, name: str) -> str:
+def _resolved(folder: ProbeFolder, name: str) -> str:
     # The folder may be on a file system that hangs.
     with waiting():
-        return probes.resolve(name).name
+        return folder.resolve(name).name
 
 
 def _when_the_store_answers(use: Callable[[], T]) -> T:

@@ -64,11 +64,12 @@ def _entries(scene: Scene, dialect: Dialect) -> Elements:
 
 def _registration_count(scene: Scene, dialect: Dialect) -> Elements:
     found = scene.site.counts.read(scene.group, now=scene.now)
-    return _few(
-        properties.registration_count(
-            start=found.start, last_change=found.last_change, total=found.total, rates=found.rates
-        )
-    )
+    return _few(properties.registration_count(**found.shown()))
+
+
+def _actions_fired_count(scene: Scene, dialect: Dialect) -> Elements:
+    found = scene.site.counts.fired(scene.group, now=scene.now)
+    return _few(properties.actions_fired_count(**found.shown()))
 
 
 def _current_time(scene: Scene, dialect: Dialect) -> Elements:
@@ -122,6 +123,8 @@ class Property:
     namespace: str
     make: Maker
     families: tuple[str, ...] = ("gt4", "oasis")
+    #: Which groups have it.
+    groups: Callable[[ServiceGroup], bool] = lambda group: True
 
     def clark(self, dialect: Dialect) -> str:
         """Its Clark name in a dialect; the same in all where no WSRF specification has it."""
@@ -154,6 +157,13 @@ GROUP_PROPERTIES = (
     Property("MembershipContentRule", "sg", "", _rules),
     Property("Entry", "sg", "", _entries),
     Property("RegistrationCount", None, ns.AGG, _registration_count),
+    Property(
+        "ActionsFiredCount",
+        None,
+        ns.TRIGGER,
+        _actions_fired_count,
+        groups=lambda group: group.settings.has_triggers,
+    ),
     Property("CurrentTime", "rl", "", _current_time),
     Property("TerminationTime", "rl", "", _termination_time),
     *_topic_properties(GROUP_TOPIC_PROPERTIES),
@@ -191,7 +201,7 @@ def find(scene: Scene, names: Iterable[str], *, dialect: Dialect) -> Iterator[El
     table = _GROUP if scene.entry is None else _ENTRY
     wanted = {}
     for name in names:
-        if name not in table:
+        if name not in table or not table[name][0].groups(scene.group):
             known = ", ".join(entry.clark(dialect) for entry in _all(scene, dialect))
             raise InvalidPropertyName(
                 f"{name[:200]!r} is no property of this resource; it has {known}"
@@ -221,7 +231,11 @@ def others_than_entries(scene: Scene, *, dialect: Dialect) -> Iterator[bytes]:
 
 def _all(scene: Scene, dialect: Dialect) -> Iterator[Property]:
     properties = GROUP_PROPERTIES if scene.entry is None else ENTRY_PROPERTIES
-    return (entry for entry in properties if dialect.family in entry.families)
+    return (
+        entry
+        for entry in properties
+        if dialect.family in entry.families and entry.groups(scene.group)
+    )
 
 
 def _in_document(scene: Scene, dialect: Dialect) -> Iterator[Property]:

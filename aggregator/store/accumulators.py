@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
+from typing import TypedDict
 
 from sqlalchemy import Connection, bindparam, delete, select
 
@@ -29,6 +30,15 @@ _RATES = (
 )
 
 
+class Shown(TypedDict):
+    """The parts of an accumulator by their names."""
+
+    start: int
+    last_change: int
+    total: int
+    rates: tuple[tuple[float, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Accumulator:
     """metrics:accumulator; `rates` are (events per second, decay in seconds).
@@ -40,6 +50,15 @@ class Accumulator:
     last_change: int
     total: int
     rates: tuple[tuple[float, int], ...]
+
+    def shown(self) -> Shown:
+        """What the property that shows it is written of."""
+        return {
+            "start": self.start,
+            "last_change": self.last_change,
+            "total": self.total,
+            "rates": self.rates,
+        }
 
 
 _of_group = (
@@ -75,7 +94,7 @@ def read_accumulator(connection: Connection, group_id: int, now: int) -> Accumul
     started = STARTED.row(connection)
     start = started[0] if started else now
     last_change = max((row[1] for row in rows if row[1] is not None), default=start)
-    rates = _summed(rows, now)
+    rates = summed(rows, now)
     return Accumulator(
         start, last_change, sum(row[0] for row in rows), tuple(zip(rates, DECAYS, strict=True))
     )
@@ -109,7 +128,7 @@ def _store(write: Write, group_id: int, process: str, rows: Sequence[Row], n: in
     """Store in the row of `process` the sum of `rows` and `n` events that happened now."""
     rates = [
         rate + n * (1 - exp(-1 / decay))
-        for rate, decay in zip(_summed(rows, write.now), DECAYS, strict=True)
+        for rate, decay in zip(summed(rows, write.now), DECAYS, strict=True)
     ]
     changed = [row[1] for row in rows if row[1] is not None] + ([write.now] if n else [])
     write.run(
@@ -125,7 +144,7 @@ def _store(write: Write, group_id: int, process: str, rows: Sequence[Row], n: in
     )
 
 
-def _summed(rows: Sequence[Row], now: int) -> list[float]:
+def summed(rows: Sequence[Row], now: int) -> list[float]:
     """The rates of all rows together, each carried on from its own calculation to `now`."""
     return [
         sum(row[3 + place] * exp(-max(0, now - row[2]) / 1e6 / decay) for row in rows)

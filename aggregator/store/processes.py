@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import bindparam, delete, select
 
 from aggregator.store.accumulators import fold, reset
+from aggregator.store.action_counts import reset_fired
 from aggregator.store.statement import Row, Statement
 from aggregator.store.tables import processes, service
 from aggregator.store.upsert import or_replace
@@ -42,6 +43,7 @@ def start_process(write: Write, process: str, role: str) -> None:
     if len(dead) == len(others):
         write.run(BEGIN_SERVICE, id=1, started=write.now)
         reset(write)
+        reset_fired(write)
     _remove(write, dead)
     heartbeat(write, process, role)
 

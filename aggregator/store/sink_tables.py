@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
@@ -32,6 +32,7 @@ class StoreTables:
         self._store = store
         self._name = name
         self._writes: list[tuple[str, dict[str, object]]] = []
+        self._units: list[Callable[[Write], None]] = []
 
     async def read(self, sql: str, **values: object) -> Sequence[Sequence[Any]]:
         """Rows of a SELECT with :name parameters, as committed."""
@@ -43,15 +44,26 @@ class StoreTables:
         check_tables(sql, self._name)
         self._writes.append((sql, values))
 
+    def also(self, unit: Callable[[Write], None]) -> None:
+        """Have a unit of work of the service's own run in the delivery's transaction."""
+        self._units.append(unit)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not self._writes and not self._units
+
     def apply(self, write: Write) -> None:
         """Run what was written, all or nothing; DeliverError leaves the transaction usable."""
-        if not self._writes:
+        if self.is_empty:
             return
         write.wrote = True
         write.connection.exec_driver_sql("SAVEPOINT sink")
         try:
             for sql, values in self._writes:
                 write.connection.execute(text(sql), values)
+            for unit in self._units:
+                unit(write)
         except DATABASE_ERRORS as error:
             if is_lost(error) or is_locked(error) or is_passing(error):
                 raise

@@ -11,6 +11,7 @@ from aggregator.config import GroupSettings, Settings
 from aggregator.errors import ResourceUnknown, StoreUnavailable
 from aggregator.model import Health
 from aggregator.store.accumulators import read_accumulator
+from aggregator.store.action_counts import read_fired
 from aggregator.store.groups import IDS
 from aggregator.store.reading import health as read_health
 from aggregator.store.trouble import is_lost
@@ -43,7 +44,7 @@ class GroupDocuments:
         self._store = store
         self._group_id: int | None = None
         self._trees: dict[str, GroupTree] = {}
-        self._registration_count: tuple[bytes, ...] = ()
+        self._counts: tuple[bytes, ...] = ()
         self._trouble: StoreUnavailable | None = None
         self._tried = 0.0
 
@@ -91,14 +92,11 @@ class GroupDocuments:
                 )
             yield from self.view.catch_up(StoreReader(connection, self._group_id), now=now)
             count = read_accumulator(connection, self._group_id, now)
-        self._registration_count = (
-            properties.registration_count(
-                start=count.start,
-                last_change=count.last_change,
-                total=count.total,
-                rates=count.rates,
-            ),
-        )
+            counts = [properties.registration_count(**count.shown())]
+            if self._settings.has_triggers:
+                fired = read_fired(connection, self._group_id, now)
+                counts.append(properties.actions_fired_count(**fired.shown()))
+        self._counts = tuple(counts)
 
     def document(self, request: QueryRequest) -> Callable[[], Document]:
         """What makes the document of a request, in the child; ResourceUnknown for no such entry."""
@@ -121,7 +119,7 @@ class GroupDocuments:
             entries=lambda: self.view.entries(dialect, now=now),
             entry_fragment=partial(self._fragment, dialect),
             after=(
-                *self._registration_count,
+                *self._counts,
                 properties.current_time(now, dialect=dialect),
                 properties.termination_time(None, dialect=dialect),
                 *group_topics(dialect),

@@ -99,15 +99,30 @@ def registration_count(
     *, start: int, last_change: int, total: int, rates: Iterable[tuple[float, int]]
 ) -> bytes:
     """RegistrationCount, a metrics accumulator; rates are (units a second, decay in seconds)."""
+    opening = f'agg:RegistrationCount xmlns:agg="{ns.AGG}"'
+    return _accumulator(opening, start, last_change, total, rates)
+
+
+def actions_fired_count(
+    *, start: int, last_change: int, total: int, rates: Iterable[tuple[float, int]]
+) -> bytes:
+    """ActionsFiredCount of a group with rules, a metrics accumulator too."""
+    opening = f'trig:ActionsFiredCount xmlns:trig="{ns.TRIGGER}"'
+    return _accumulator(opening, start, last_change, total, rates)
+
+
+def _accumulator(
+    opening: str, start: int, last_change: int, total: int, rates: Iterable[tuple[float, int]]
+) -> bytes:
     written = "".join(
         f"<m:expRate><m:rate>{rate!r}</m:rate><m:decay>{decay}</m:decay></m:expRate>"
         for rate, decay in rates
     )
     return (
-        f'<agg:RegistrationCount xmlns:agg="{ns.AGG}" xmlns:m="{ns.METRICS}">'
+        f'<{opening} xmlns:m="{ns.METRICS}">'
         f"<m:startTime>{format_datetime(start)}</m:startTime>"
         f"<m:lastChange>{format_datetime(last_change)}</m:lastChange>"
-        f"<m:total>{total}</m:total>{written}</agg:RegistrationCount>"
+        f"<m:total>{total}</m:total>{written}</{opening.partition(' ')[0]}>"
     ).encode()
 
 

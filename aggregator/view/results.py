@@ -46,7 +46,7 @@ def evaluate(
     if _has_document_node(root, expression, namespaces):
         return Answer(blocks(document.whole(), max_result), is_text=False)
     if all(not isinstance(node, etree._Element) for node in found):
-        text = "\n".join(_text(node) for node in found)
+        text = "\n".join(node_text(node) for node in found)
         return Answer(blocks([text.encode()], max_result), is_text=True)
     return Answer(blocks(_Pieces(document, root).of(found), max_result), is_text=False)
 
@@ -99,7 +99,8 @@ def scalar_text(value: object) -> str:
     return text.removesuffix(".0")
 
 
-def _text(node: object) -> str:
+def node_text(node: object) -> str:
+    """The text of a node that is no element."""
     # A namespace node comes as its prefix and its name; its string value is the name.
     return str(node[1]) if isinstance(node, tuple) else str(node)
 
@@ -116,7 +117,7 @@ class _Pieces:
     def of(self, nodes: Iterable[object]) -> Iterator[bytes]:
         for node in nodes:
             if not isinstance(node, etree._Element):
-                yield f"{xml_text(_text(node))}\n".encode()
+                yield f"{xml_text(node_text(node))}\n".encode()
             elif node is self._root:
                 yield from self._document.whole()
             elif (part := self._part_of(node)) is None:

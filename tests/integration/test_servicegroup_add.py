@@ -184,13 +184,13 @@ RULE = """<agg:GetResourcePropertyPollType xmlns:glue="http://mds.globus.org/glu
   <trigger:minimumFiringInterval>600</trigger:minimumFiringInterval>
 </trigger:TriggerRuleType>"""
 UNBUILT = {
-    "rule": (RULE, "TriggerRuleType: this service has no sink for it yet"),
+    "rule": (RULE, "TriggerRuleType: it is for the sink trigger, which this group does not have"),
 }
 
 
 @pytest.mark.parametrize("asked", UNBUILT)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_type_of_mds4_that_is_not_built_yet_is_refused_by_name(
+def test_a_type_of_mds4_that_the_group_has_no_sink_for_is_refused_by_name(
     group: str, tmp_path: Path, member: str, family: Family, asked: str
 ) -> None:
     types, refusal = UNBUILT[asked]

@@ -62,7 +62,7 @@ CONFIGS = {
             '<t:TriggerRuleType xmlns:t="http://mds.globus.org/2004/08/trigger/types"/>'
             "</agg:AggregatorConfig>",
         ),
-        "TriggerRuleType: this service has no sink for it yet",
+        "TriggerRuleType: it is for the sink trigger, which this group does not have",
     ),
     "an undeclared prefix in an expression": (query_config("//nobody:Knows"), "'nobody'"),
     "no XPath": (query_config("//Host["), "no XPath 1.0"),

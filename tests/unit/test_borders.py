@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"registry", "view"}),
     frozenset({"notify"}),
     frozenset({"events"}),
-    frozenset({"bus"}),
+    frozenset({"bus", "triggers"}),
     frozenset({"collect", "client"}),
     frozenset({"member", "registrant", "server"}),
     frozenset({"run"}),
@@ -229,6 +229,11 @@ def test_the_look_for_readers_finds_them(source: str) -> None:
 
 NAMED = {
     ("aggregator/config/groups.py", "index"): "the sink of a group whose settings name none",
+    ("aggregator/config/groups.py", "trigger"): "that of a group that is there undeclared",
+    ("aggregator/config/groups.py", "monitored"): "that of another one",
+    ("aggregator/collect/probes.py", "trigger"): "the name of a folder in libexec",
+    ("aggregator/cli/prefixes.py", "trigger"): "a prefix of a namespace",
+    ("aggregator/triggers/action_input.py", "trigger"): "the name of an attribute",
 }
 
 

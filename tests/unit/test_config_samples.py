@@ -9,6 +9,7 @@ import pytest
 
 from aggregator.config import ConfigurationError, load_settings
 from aggregator.config.document import EXAMPLE
+from aggregator.config.groups import DEFAULT_GROUPS
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "config"
 GOOD = sorted(SAMPLES.glob("*.good.toml"))
@@ -47,7 +48,8 @@ def test_every_form_means_what_it_says() -> None:
     assert settings.collect.deny_networks == ()
     load = ("/usr/lib/nagios/plugins/check_load", "-w", "5")
     assert settings.probes.nagios == {"load": load}
-    assert list(settings.groups) == ["Site-Registry_2"]
+    assert [*settings.groups][-1] == "Site-Registry_2"
+    assert "DefaultIndexService" not in settings.groups
     group = settings.groups["Site-Registry_2"]
     assert group.sinks == ("archive", "index")
     assert group.root_element == "{http://example.org/site}RegistryRP"
@@ -62,7 +64,7 @@ def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
     file = tmp_path / "example.toml"
     file.write_text(EXAMPLE)
     settings = load_settings(file, environ={}, options={})
-    assert list(settings.groups) == ["DefaultIndexService", "SiteRegistry"]
+    assert list(settings.groups) == [*DEFAULT_GROUPS, "SiteRegistry"]
     assert settings.groups["DefaultIndexService"].max_lifetime == 12 * 3600
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
 
+from aggregator.contract import SinkType
 from aggregator.errors import ConfigError
 from aggregator.registry import plugins
 from aggregator.registry.plugins import Plugins, find_plugins, gather
@@ -37,7 +39,7 @@ def test_the_shipped_ones_carry_names_as_mds4_gave_them() -> None:
         # MDS4 had none of this kind.
         "PullPointAggregatorSource",
     }
-    assert set(found.sinks) == {"index"}
+    assert set(found.sinks) == {"index", "trigger", "monitored"}
     assert found.source("QueryAggregatorSource") is not None
     assert found.source("NoSuchAggregatorSource") is None
 
@@ -95,11 +97,13 @@ class TestSelection:
         with pytest.raises(ConfigError, match="One: this group does not take One; it takes Two"):
             select_source(config(BLOCK_ONE), FOUND, allowed=("Two",))
 
-    def test_a_type_of_mds4_that_nobody_built_is_refused_by_name(self) -> None:
-        with pytest.raises(
-            ConfigError, match="TriggerRuleType: this service has no sink for it yet"
-        ):
-            select_source(config(BLOCK_ONE, f'<TriggerRuleType xmlns="{TRIGGER}"/>'), FOUND)
+    def test_a_block_that_a_sink_reads_is_refused_where_the_group_has_no_such_sink(self) -> None:
+        sink = SinkType("trigger", RecordingSink(), elements=(f"{{{TRIGGER}}}TriggerRuleType",))
+        plugins = replace(FOUND, sinks={"trigger": sink})
+        given = config(BLOCK_ONE, f'<TriggerRuleType xmlns="{TRIGGER}"/>')
+        assert select_source(given, plugins, sinks=("index", "trigger")) is not None
+        with pytest.raises(ConfigError, match="TriggerRuleType: it is for the sink trigger, which"):
+            select_source(given, plugins, sinks=("index",))
 
     @pytest.mark.parametrize(
         ("name", "told"),

@@ -1,35 +1,16 @@
-"""What a source and a sink are: the contracts that shipped and foreign plug-ins fulfil alike.
-
-A plug-in is one module that ends with a value, ``PLUGIN = SourceType(...)`` or
-``PLUGIN = SinkType(...)``. It keeps nothing between calls: what it must remember travels in the
-Plan, in ``Collected.remember`` or in the sink's own tables. Raising ConfigError refuses the Add,
-CollectError fails this tick alone; anything else is a bug of the plug-in, logged with its
-traceback, and nobody else suffers from it.
-"""
+"""What a source is, and what it is offered."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from logging import LoggerAdapter
 from typing import Any, NamedTuple, Protocol
 
+from aggregator.contract.shared import Collected, Group
 from aggregator.model import MemberFacts, Plan
 from aggregator.wire.epr import EndpointReference
 from aggregator.wire.parse import Element
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What a plug-in may know of the service group at an Add.
-
-    ``min_interval`` is in milliseconds; ``resolve_probe`` raises ConfigError for a name that may
-    not run here and returns the name that ``run_probe`` takes.
-    """
-
-    name: str
-    min_interval: int
-    resolve_probe: Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +25,6 @@ class ConfigBlock:
     config: Element
     member: EndpointReference
     dialect: str
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What one collection brought: the children of AggregatorData, serialised and well-formed.
-
-    Without ``content`` the entry keeps what it has, and sinks hear nothing. ``remember`` is merged
-    into what ``Context.memory`` shows at the next collection; small texts only. ``again`` says
-    after how many seconds the next turn is due, where that is not as the plan has it.
-    """
-
-    content: tuple[bytes, ...] | None
-    remember: Mapping[str, str] = field(default_factory=dict)
-    again: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,73 +194,3 @@ class SourceType:
     name: str
     elements: tuple[str, ...]
     source: AggregatorSource
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One collection's result on its way to the sinks; `at` is when it was collected."""
-
-    entry: MemberFacts
-    plan: Plan | None
-    collected: Collected
-    at: int
-
-
-class SinkTables(Protocol):
-    """A sink's own tables. What is written joins the transaction of the delivery."""
-
-    async def read(self, sql: str, **values: object) -> Sequence[Sequence[Any]]:
-        """Rows of a SELECT with :name parameters, as committed."""
-
-    def write(self, sql: str, **values: object) -> None:
-        """A statement with :name parameters that runs in the delivery's transaction."""
-
-
-class SinkContext(Protocol):
-    """What the collector offers to a sink."""
-
-    @property
-    def tables(self) -> SinkTables:
-        """The sink's own tables."""
-
-    @property
-    def now(self) -> int:
-        """The present instant by the store's clock, microseconds."""
-
-    @property
-    def log(self) -> LoggerAdapter[Any]:
-        """A logger that names the sink and the group."""
-
-
-class AggregatorSink:
-    """Takes what sources collect. Subclass it; only `deliver` is needed."""
-
-    def check(self, config: Element, *, group: Group) -> Plan | None:
-        """Look at every registration of the group; ConfigError refuses the Add. Pure."""
-        return None
-
-    async def deliver(
-        self, batch: Sequence[Delivery], *, context: SinkContext
-    ) -> Sequence[tuple[bytes, ...] | None]:
-        """Take deliveries; for each, the children of AggregatorData to publish, None for none.
-
-        Only what the group's first sink returns is published.
-        """
-        raise NotImplementedError
-
-    async def forget(self, entry: MemberFacts, *, context: SinkContext) -> None:
-        """Drop what is kept of an entry that is gone. Must be safe to call twice."""
-
-
-@dataclass(frozen=True, slots=True)
-class SinkType:
-    """The value that a sink module ends with.
-
-    ``migrations`` are the steps that make the sink's own tables, in order, each a tuple of SQL
-    statements that SQLite and PostgreSQL both take; every table's name begins with ``sink_`` and
-    the sink's name. Steps are only ever appended.
-    """
-
-    name: str
-    sink: AggregatorSink
-    migrations: tuple[tuple[str, ...], ...] = ()

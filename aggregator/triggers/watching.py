@@ -1,0 +1,280 @@
+"""Rules held against what was collected: what each then does, and what its entry shows of it.
+
+Evaluating comes first, with no transaction open; what is decided by it is written in the
+transaction of the delivery. Expressions are strangers' and are evaluated in a process of their own:
+one that takes too long is left out for a while, longer each time, so that it costs others little.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from aggregator.errors import QueryFailed, StoreUnavailable
+from aggregator.notify.filters import Filters
+from aggregator.store.action_counts import count_fired
+from aggregator.store.rule_actions import (
+    PENDING,
+    ActionTold,
+    WantedAction,
+    latest_actions,
+    want_action,
+)
+from aggregator.store.rule_states import RuleState, WaitingRule, load_states, save_state
+from aggregator.store.write import Write
+from aggregator.triggers import metrics
+from aggregator.triggers.action_input import Alert, action_input
+from aggregator.triggers.decision import Verdict, decide
+from aggregator.triggers.status import trigger_status
+from aggregator.wire.namespaces import AGG
+from aggregator.wire.subscribing import Condition
+from aggregator.wire.trigger_rules import TriggerRule
+
+logger = logging.getLogger(__name__)
+
+Ask = Callable[[Callable[[Any], Any]], Awaitable[Any]]
+
+#: Characters of a result that an action is told.
+_MOST_RESULT = 256 * 1024
+#: Seconds that the rules of one delivery to the sink may take together.
+_BUDGET = 5.0
+#: Seconds that an expression is left out after it took too long: the first time, and at most.
+_FIRST_PENALTY, _LONGEST_PENALTY = 60.0, 3600.0
+_OPENING = f'<agg:AggregatorData xmlns:agg="{AGG}">'.encode()
+_CLOSING = b"</agg:AggregatorData>"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A rule and the data that it is held against.
+
+    ``key`` is what the rule is known by in the store, ``name`` for people, ``trigger`` the id of
+    the trigger that it is of. ``pushed`` says that the data stays as it is until more comes.
+    """
+
+    key: str
+    name: str
+    rule: TriggerRule
+    group: str
+    group_id: int
+    entry: str
+    entry_id: int
+    slot: int
+    member: str
+    epr: bytes
+    config: bytes
+    data: tuple[bytes, ...]
+    pushed: bool = False
+    trigger: str = ""
+
+    @property
+    def document(self) -> bytes:
+        """What the expression is evaluated on."""
+        return b"".join((_OPENING, *self.data, _CLOSING))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of a rule: its state from now on, whether it fires, what its action is told."""
+
+    watched: Watched
+    state: RuleState
+    verdict: Verdict
+    told: bytes
+
+
+@dataclass(slots=True)
+class Penalties:
+    """Which expressions are left out, and until when, by a clock in seconds."""
+
+    clock: Callable[[], float] = time.monotonic
+    _until: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def is_out(self, key: str) -> bool:
+        """Whether the rule is left out now."""
+        return self._until.get(key, (0.0, 0.0))[0] > self.clock()
+
+    def add(self, key: str) -> float:
+        """Leave a rule out from now on; for how many seconds."""
+        length = self._until.get(key, (0.0, 0.0))[1]
+        length = min(length * 2 or _FIRST_PENALTY, _LONGEST_PENALTY)
+        self._until[key] = self.clock() + length, length
+        return length
+
+    def lift(self, key: str) -> None:
+        """Take note that the rule could be evaluated."""
+        self._until.pop(key, None)
+
+
+class Watching:
+    """Holds rules against data. `form` is that of what actions read, `tells_end` whether an
+    action is told of the end of an alert too."""
+
+    def __init__(
+        self,
+        *,
+        ask: Ask,
+        clock: Callable[[], int],
+        form: str = "actionInput",
+        tells_end: Callable[[str], bool] = lambda script: True,
+    ) -> None:
+        self.ask = ask
+        self._clock = clock
+        self._form = form
+        self._tells_end = tells_end
+        self._filters = Filters()
+        #: Called when an action is wanted, which is committed a little later.
+        self.on_fired: Callable[[], None] = lambda: None
+        self._penalties = Penalties()
+
+    def close(self) -> None:
+        """End the process that evaluates. Safe twice."""
+        self._filters.close()
+
+    def now(self) -> int:
+        """The present instant by the store's clock."""
+        return self._clock()
+
+    async def look(self, watched: Sequence[Watched]) -> list[Seen]:
+        """What becomes of rules now that their data came, in the same order."""
+        keys = [one.key for one in watched]
+        states = await self.ask(lambda connection: load_states(connection, keys))
+        budget = time.monotonic() + _BUDGET
+        # Who is new may be slow: those known to be quick come first.
+        order = sorted(range(len(watched)), key=lambda place: watched[place].key not in states)
+        seen: dict[int, Seen] = {}
+        for place in order:
+            one = watched[place]
+            state = states.get(one.key, RuleState())
+            seen[place] = await self._look_at(one, state, in_time=time.monotonic() < budget)
+        return [seen[place] for place in range(len(watched))]
+
+    async def statuses(self, seen: Sequence[Seen]) -> list[bytes]:
+        """The TriggerStatus of each rule, as it is once `write` has written."""
+        last = await self.ask(
+            lambda connection: latest_actions(connection, [one.watched.key for one in seen])
+        )
+        return [
+            trigger_status(one.state, self._last(one, last.get(one.watched.key))) for one in seen
+        ]
+
+    def _last(self, seen: Seen, last: ActionTold | None) -> ActionTold | None:
+        """The last action of a rule, which is the one that is wanted now where one is."""
+        if not self._is_told(seen):
+            return last
+        output = b"" if last is None else last.output
+        key, at = seen.watched.key, seen.state.checked_at or 0
+        return ActionTold(key, seen.verdict, at, PENDING, 0, output, "")
+
+    def _is_told(self, seen: Seen) -> bool:
+        ends = seen.verdict == "recovered"
+        return bool(seen.verdict) and (not ends or self._tells_end(seen.watched.rule.action_script))
+
+    async def _look_at(self, one: Watched, state: RuleState, *, in_time: bool) -> Seen:
+        now = self._clock()
+        if self._penalties.is_out(one.key):
+            return Seen(one, state, "", b"")
+        if not in_time:
+            late = "other rules took too long; it is evaluated when data comes again"
+            return Seen(one, replace(state, trouble=late), "", b"")
+        condition = Condition(one.rule.matching_rule, dict(one.rule.namespaces))
+        try:
+            holds, result = await self._filters.selected(condition, one.document, most=_MOST_RESULT)
+        except QueryFailed as error:
+            return Seen(one, replace(state, trouble=self._trouble(one, error)), "", b"")
+        except StoreUnavailable as error:
+            return Seen(one, replace(state, trouble=str(error)), "", b"")
+        self._penalties.lift(one.key)
+        state = replace(state, trouble="")
+        before = state.true_since
+        state, verdict = decide(one.rule, state, holds=holds, now=now, pushed=one.pushed)
+        told = b""
+        if verdict or state.due is not None:
+            told = self._told(one, state, verdict or "fired", result, since=before)
+        return Seen(one, state, verdict, told)
+
+    def _trouble(self, one: Watched, error: QueryFailed) -> str:
+        told = str(error).replace("the filter", "the matchingRule")
+        if error.limit:
+            told += f"; it is left out for {self._penalties.add(one.key):g} s"
+        return told
+
+    def _told(
+        self, one: Watched, state: RuleState, kind: str, result: str | None, *, since: int | None
+    ) -> bytes:
+        alert = Alert(
+            kind=kind,
+            rule=one.name,
+            trigger=one.trigger,
+            group=one.group,
+            entry=one.entry,
+            member=one.member,
+            expression=one.rule.matching_rule,
+            since=state.true_since if kind == "fired" else since,
+            at=state.due or self._clock(),
+            epr=one.epr,
+            config=one.config,
+            data=one.data if one.rule.full_input else None,
+            result=result if one.rule.result_input else None,
+        )
+        return action_input(alert, form=self._form)
+
+    def write(self, write: Write, seen: Sequence[Seen]) -> None:
+        """Store what was seen, with the actions that it asks for: all of it or nothing."""
+        for one in seen:
+            if one.verdict:
+                metrics.FIRED.labels(one.verdict).inc()
+                self.on_fired()
+        for one in seen:
+            of = one.watched
+            waiting = json.dumps(of.rule.dumps()) if one.state.due is not None else ""
+            save_state(write, of.key, of.entry_id, one.state, waiting=waiting, told=one.told)
+            if one.verdict:
+                self.want(write, one)
+
+    def want(self, write: Write, seen: Seen) -> None:
+        """Store that the action of a rule is to be run, and count it where the rule fired."""
+        one, state = seen.watched, seen.state
+        at = state.fired_at if seen.verdict == "fired" else state.recovered_at
+        wanted = WantedAction(
+            rule=one.key,
+            group_id=one.group_id,
+            entry_id=one.entry_id,
+            slot=one.slot,
+            script=one.rule.action_script,
+            kind=seen.verdict,
+            at=at or write.now,
+            told=seen.told,
+        )
+        if seen.verdict == "fired":
+            _fired(write, wanted)
+        elif self._is_told(seen):
+            want_action(write, wanted)
+
+    def want_due(
+        self, write: Write, waiting: WaitingRule, rule: TriggerRule, state: RuleState
+    ) -> None:
+        """Store that the action of a rule is to be run whose moment came."""
+        wanted = WantedAction(
+            rule=waiting.rule,
+            group_id=waiting.group_id,
+            entry_id=waiting.entry_id,
+            slot=waiting.slot,
+            script=rule.action_script,
+            kind="fired",
+            at=state.fired_at or write.now,
+            told=waiting.told,
+        )
+        metrics.FIRED.labels("fired").inc()
+        _fired(write, wanted)
+
+
+def _fired(write: Write, wanted: WantedAction) -> None:
+    count_fired(write, wanted.group_id, 1)
+    if not want_action(write, wanted):
+        metrics.LEFT_OUT.inc()
+        logger.warning("too many actions of the rule %s wait; one is left out", wanted.rule)
