@@ -121,7 +121,7 @@ def assemble(
         delivery=_delivery(shared, recorders, ways.delivering),
         bus=_bus(shared),
         events=events,
-        triggers=_triggers(shared, watching, sinks, ways.run_action),
+        triggers=_triggers(shared, watching, sinks, ways.run_action, process),
     )
 
 
@@ -207,10 +207,18 @@ def _triggers(
     watching: Watching,
     sinks: Mapping[str, Sequence[Delivering]],
     run: RunAction,
+    process: str,
 ) -> Running:
     settings, recording, following = shared.settings, shared.recording, shared.following
     return running_of(
-        settings, watching, recording, following, sinks=sinks, run=run, epochs=shared.epochs
+        settings,
+        watching,
+        recording,
+        following,
+        sinks=sinks,
+        run=run,
+        process=process,
+        epochs=shared.epochs,
     )
 
 

@@ -35,6 +35,7 @@ def running_of(
     *,
     sinks: Mapping[str, Sequence[Delivering]],
     run: RunAction,
+    process: str,
     epochs: Callable[[], Mapping[int, int]],
 ) -> Running:
     """What runs the actions of rules."""
@@ -52,6 +53,7 @@ def running_of(
         write=recording.write,
         epochs=epochs,
         holder=recording.holder,
+        process=process,
         shards=settings.collect.shards,
         turn=turn,
         most=settings.triggers.max_concurrent,

@@ -17,6 +17,7 @@ RESERVED_NAMES = (
     "NotificationConsumerService",
     "PullPointService",
     "SubscriptionManagerService",
+    "TriggerService",
 )
 
 SettingPath = tuple[str, ...]

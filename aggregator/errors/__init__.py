@@ -12,6 +12,8 @@ AggregatorException
  |   +- UnknownOperation     a body element that names no operation of the service
  |   +- ResourceUnknown      a missing, unknown or expired resource key
  |   +- InvalidPropertyName  a resource property that the resource does not have
+ |   +- InvalidModification  properties that can't be set as they are asked for
+ |   +- NotModifiable        a property that can only be read
  |   +- InvalidQuery         an expression that is no XPath 1.0
  |   +- UnknownQueryDialect  a query language other than XPath 1.0
  |   +- QueryFailed          an expression that could not be evaluated within the limits
@@ -58,10 +60,12 @@ from aggregator.errors.core import (
     ConfigError,
     ContentRefused,
     DeliverError,
+    InvalidModification,
     InvalidPropertyName,
     InvalidQuery,
     MalformedRequest,
     MemberInterfaceUnsupported,
+    NotModifiable,
     NotUnderstood,
     QueryFailed,
     RemoteError,
@@ -128,6 +132,7 @@ __all__ = [
     "InboxFull",
     "InvalidFilter",
     "InvalidMessageContent",
+    "InvalidModification",
     "InvalidProducerProperties",
     "InvalidPropertyName",
     "InvalidQuery",
@@ -136,6 +141,7 @@ __all__ = [
     "MemberInterfaceUnsupported",
     "MultipleTopics",
     "NoCurrentMessage",
+    "NotModifiable",
     "NotUnderstood",
     "NotifyRefused",
     "PullFailed",

@@ -85,6 +85,14 @@ class InvalidPropertyName(RequestError):
     """Raised for a resource property that the resource does not have."""
 
 
+class InvalidModification(RequestError):
+    """Raised when properties can't be set as they are asked for; nothing was changed."""
+
+
+class NotModifiable(RequestError):
+    """Raised when a property is to be set that can only be read; nothing was changed."""
+
+
 class InvalidQuery(RequestError):
     """Raised for an expression that is no XPath 1.0."""
 

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, quote
 from aggregator.errors import StoreUnavailable
 from aggregator.server import health, metrics, pages
 from aggregator.server.request import Target
-from aggregator.server.routes import ENTRY_SUFFIX, NOTIFICATION_SERVICES, SERVICES, parse_target
+from aggregator.server.routes import ENTRY_SUFFIX, OTHER_SERVICES, SERVICES, parse_target
 from aggregator.server.schemas import schema
 from aggregator.server.site import Site
 from aggregator.server.wsdl import wsdl
@@ -84,7 +84,7 @@ def _address(site: Site, target: Target) -> str:
         return base + target.group
     if target.kind == "entry":
         return base + target.group + ENTRY_SUFFIX
-    service = base + NOTIFICATION_SERVICES[target.kind]
+    service = base + OTHER_SERVICES[target.kind]
     return f"{service}/{quote(target.key)}" if target.key else service
 
 

@@ -9,7 +9,14 @@ from urllib.parse import quote
 from aggregator import __version__
 from aggregator.errors import StoreUnavailable
 from aggregator.server.request import Target
-from aggregator.server.routes import CONSUMER, ENTRY_SUFFIX, MANAGER, PULL_POINT, SERVICES
+from aggregator.server.routes import (
+    CONSUMER,
+    ENTRY_SUFFIX,
+    MANAGER,
+    PULL_POINT,
+    SERVICES,
+    TRIGGERS,
+)
 from aggregator.server.site import Site
 
 _GROUP_OPERATIONS = (
@@ -36,6 +43,14 @@ _SUBSCRIPTION_OPERATIONS = (
     "GetMultipleResourceProperties",
     "GetResourcePropertyDocument",
     "PullMessages",
+)
+_TRIGGER_OPERATIONS = (
+    "CreateTrigger",
+    "GetResourceProperty",
+    "GetMultipleResourceProperties",
+    "GetResourcePropertyDocument",
+    "SetResourceProperties",
+    "Destroy",
 )
 #: Characters of a key that is shown.
 _MOST_TOLD = 100
@@ -81,7 +96,7 @@ def _group_row(site: Site, name: str) -> str:
 def service_page(site: Site, target: Target) -> bytes:
     """What a service is for and which operations it has, for who GETs its address."""
     if target.kind == "consumer":
-        return _notification_page(
+        return _other_page(
             site,
             CONSUMER,
             "Takes the notifications of what this service subscribed to, each at an address of its "
@@ -89,7 +104,7 @@ def service_page(site: Site, target: Target) -> bytes:
             ("Notify",),
         )
     if target.kind == "subscription":
-        return _notification_page(
+        return _other_page(
             site,
             MANAGER,
             "Manages the subscriptions to groups and entries of this service, each at an address "
@@ -97,13 +112,21 @@ def service_page(site: Site, target: Target) -> bytes:
             _SUBSCRIPTION_OPERATIONS,
         )
     if target.kind == "pullpoint":
-        return _notification_page(
+        return _other_page(
             site,
             PULL_POINT,
             "Makes pull points, where messages wait for consumers that can't be notified, each at "
             "an address of its own below this one",
             ("CreatePullPoint", "GetMessages", "DestroyPullPoint", "Notify"),
             is_in_drafts=False,
+        )
+    if target.kind == "triggers":
+        return _other_page(
+            site,
+            TRIGGERS,
+            "Makes triggers, which watch members of TriggerRegistrationService, each at an address "
+            "of its own below this one",
+            _TRIGGER_OPERATIONS,
         )
     is_entry = target.kind == "entry"
     name = target.group + (ENTRY_SUFFIX if is_entry else "")
@@ -122,7 +145,7 @@ def service_page(site: Site, target: Target) -> bytes:
     )
 
 
-def _notification_page(
+def _other_page(
     site: Site, name: str, what: str, operations: Iterable[str], *, is_in_drafts: bool = True
 ) -> bytes:
     """The same for every key, so that it tells of none whether it is there."""

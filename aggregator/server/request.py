@@ -15,7 +15,7 @@ ENVIRON_KEY = "aggregator.request"
 #: The key under which Spyne's protocol leaves the size of the reply.
 SIZE_KEY = "aggregator.size"
 
-Kind = Literal["group", "entry", "consumer", "subscription", "pullpoint"]
+Kind = Literal["group", "entry", "consumer", "subscription", "pullpoint", "triggers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,8 @@ class Target:
 
     That of a consumer is one of our own subscriptions; `key` is its token, and there is no group.
     Nor is there for a subscription of others, whose `key` is its own, or for a pull point, whose
-    `key` is its token; without one it is the service that makes them.
+    `key` is its token, or for a trigger, whose `key` is its id; without one it is the service that
+    makes them.
     """
 
     kind: Kind

@@ -15,12 +15,14 @@ SERVICES = "/wsrf/services/"
 ENTRY_SUFFIX = "Entry"
 MANAGER = "SubscriptionManagerService"
 PULL_POINT = PULL_POINT_PATH.removeprefix(SERVICES).rstrip("/")
+TRIGGERS = "TriggerService"
 CONSUMER = CONSUMER_PATH.removeprefix(SERVICES).rstrip("/")
 
-NOTIFICATION_SERVICES: Mapping[Kind, str] = {
+OTHER_SERVICES: Mapping[Kind, str] = {
     "consumer": CONSUMER,
     "subscription": MANAGER,
     "pullpoint": PULL_POINT,
+    "triggers": TRIGGERS,
 }
 """The services that belong to no group, by the kind of what they have below them."""
 
@@ -36,7 +38,7 @@ def parse_target(path: str, groups: Mapping[str, _Group]) -> Target | None:
     name, _, key = path[len(SERVICES) :].rstrip("/").partition("/")
     if name in groups and not key:
         return Target("group", name)
-    for kind, service in NOTIFICATION_SERVICES.items():
+    for kind, service in OTHER_SERVICES.items():
         if name == service:
             return Target(kind, "", key)
     group = name.removesuffix(ENTRY_SUFFIX)

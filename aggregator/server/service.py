@@ -15,6 +15,7 @@ from aggregator.server import (
     producer_operations,
     pull_operations,
     subscription_operations,
+    trigger_operations,
 )
 from aggregator.server.protocol import TARGET_NAMESPACE, WsrfFault, WsrfSoap11, WsrfSoap12
 from aggregator.server.request import Reply, Request
@@ -55,6 +56,12 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("pullpoint", "GetMessages"): pull_operations.get_messages,
     ("pullpoint", "DestroyPullPoint"): pull_operations.destroy,
     ("pullpoint", "Notify"): pull_operations.notify,
+    ("triggers", "CreateTrigger"): trigger_operations.create,
+    ("triggers", "GetResourceProperty"): trigger_operations.read_properties,
+    ("triggers", "GetMultipleResourceProperties"): trigger_operations.read_properties,
+    ("triggers", "GetResourcePropertyDocument"): trigger_operations.read_properties,
+    ("triggers", "SetResourceProperties"): trigger_operations.set_properties,
+    ("triggers", "Destroy"): trigger_operations.destroy,
     ("subscription", "PullMessages"): pull_operations.pull_messages,
     ("subscription", "Renew"): subscription_operations.renew,
     ("subscription", "Unsubscribe"): subscription_operations.unsubscribe,
@@ -233,6 +240,16 @@ class WsrfService(Service):  # type: ignore[misc]  # Spyne has no types
     @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
     def GetServiceCapabilities(ctx, request):  # type: ignore[no-untyped-def]
         """ONVIF: what there is of its events."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def SetResourceProperties(ctx, request):  # type: ignore[no-untyped-def]
+        """WS-ResourceProperties: change properties."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def CreateTrigger(ctx, request):  # type: ignore[no-untyped-def]
+        """MDS4's trigger service: make a trigger."""
         return _perform(ctx, request)
 
 

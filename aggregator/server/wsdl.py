@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Literal
 from xml.sax.saxutils import escape
 
-Kind = Literal["group", "entry", "member", "consumer", "subscription", "pullpoint"]
+Kind = Literal["group", "entry", "member", "consumer", "subscription", "pullpoint", "triggers"]
 DialectName = Literal["oasis", "gt4"]
 
 _FILES: dict[Kind, str] = {
@@ -17,6 +17,7 @@ _FILES: dict[Kind, str] = {
     "consumer": "consumer",
     "subscription": "subscription",
     "pullpoint": "pullpoint",
+    "triggers": "triggers",
 }
 
 

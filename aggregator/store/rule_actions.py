@@ -2,14 +2,14 @@
 
 An action is ``pending`` until a collector claims it, ``started`` from then on, and ``done`` or
 ``failed`` once it has ended; one that could not be done now is ``pending`` again. One that was
-started under a lease that another has taken over since is ``unknown``: it may have run, and is not
-started again.
+started by a process whose shards another has taken over is ``unknown``: it may have run, and is
+not started again.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -136,17 +136,20 @@ CLAIM = Statement(
         state=STARTED,
         due=null(),
         attempts=rule_actions.c.attempts + 1,
-        epoch=bindparam("new_epoch"),
+        claimer=bindparam("by"),
     )
 )
 _ABANDONED = select(
     rule_actions.c.id,
-    rule_actions.c.slot,
-    rule_actions.c.epoch,
     rule_actions.c.rule,
     rule_actions.c.group_id,
     rule_actions.c.entry_id,
-).where(rule_actions.c.ended.is_(None), rule_actions.c.state == STARTED, _ours)
+).where(
+    rule_actions.c.ended.is_(None),
+    rule_actions.c.state == STARTED,
+    rule_actions.c.claimer != bindparam("by"),
+    _ours,
+)
 _found = rule_actions.c.id == bindparam("of")
 END = Statement(
     update(rule_actions)
@@ -210,7 +213,7 @@ def want_action(write: Write, wanted: WantedAction) -> bool:
         state=PENDING,
         attempts=0,
         due=write.now,
-        epoch=0,
+        claimer="",
         ended=None,
         input=zlib.compress(wanted.told),
         output=b"",
@@ -220,34 +223,36 @@ def want_action(write: Write, wanted: WantedAction) -> bool:
 
 
 def claim_actions(
-    write: Write, epochs: Mapping[int, int], *, of: int, most: int
+    write: Write, shards: Collection[int], *, of: int, by: str, most: int
 ) -> list[ClaimedAction]:
-    """Begin actions that are due, of the shards whose leases are held: at most `most`.
+    """Have the process `by` begin actions that are due, of `shards`: at most `most`.
 
-    `epochs` is what the caller's lease holds, as the store has just confirmed; `of` is how many
-    shards there are. What it returns is started: nobody else is given it.
+    Its lease on the shards must have been confirmed in this transaction; `of` is how many shards
+    there are. What is returned is started: nobody else is given it.
     """
-    asked: dict[str, Any] = {"now": write.now, "shards": sorted(epochs), "of": of, "most": most}
+    asked: dict[str, Any] = {"now": write.now, "shards": sorted(shards), "of": of, "most": most}
     rows = [tuple(row) for row in write.connection.execute(_CLAIMABLE, asked)]
     for row in rows:
-        write.run(CLAIM, of=row[0], new_epoch=epochs[row[4] % of])
+        write.run(CLAIM, of=row[0], by=by)
     return [
         ClaimedAction(*row[:8], row[8] + 1, zlib.decompress(row[9]))  # type: ignore[call-arg]
         for row in rows
     ]
 
 
-def abandoned(write: Write, epochs: Mapping[int, int], *, of: int) -> list[tuple[str, int, int]]:
-    """Mark as unknown what was started under an earlier lease; (rule, group id, entry id) of
-    each."""
-    rows = write.connection.execute(_ABANDONED, {"shards": sorted(epochs), "of": of})
-    found = [tuple(row) for row in rows if row[2] < epochs[row[1] % of]]
+def abandoned(
+    write: Write, shards: Collection[int], *, of: int, by: str
+) -> list[tuple[str, int, int]]:
+    """Mark as unknown what others than `by` had started in these shards, whose lease `by` has
+    now; (rule, group id, entry id) of each."""
+    rows = write.connection.execute(_ABANDONED, {"shards": sorted(shards), "of": of, "by": by})
+    found = [tuple(row) for row in rows]
     for number, *_ in found:
         told = "the collector ended while it ran; it may have been done, and is not run again"
         write.run(
             END, of=number, now=write.now, new_state=UNKNOWN, new_output=b"", new_message=told
         )
-    return [(row[3], row[4], row[5]) for row in found]
+    return [(rule, group_id, entry_id) for _, rule, group_id, entry_id in found]
 
 
 def end_action(write: Write, number: str, *, state: str, output: bytes, message: str) -> None:

@@ -85,12 +85,19 @@ _DUE = (
     .order_by(rule_states.c.due)
     .limit(bindparam("most"))
 )
-FORGET = Statement(delete(rule_states).where(rule_states.c.rule == bindparam("of")))
-WAIT_NO_MORE = Statement(
+CHANGE = Statement(
     update(rule_states)
     .where(rule_states.c.rule == bindparam("of"))
-    .values(due=null(), waiting="", input=b"")
+    .values(
+        true_since=bindparam("new_since"),
+        alerted=bindparam("new_alerted"),
+        trouble=bindparam("new_trouble"),
+        due=null(),
+        waiting="",
+        input=b"",
+    )
 )
+FORGET = Statement(delete(rule_states).where(rule_states.c.rule == bindparam("of")))
 # Those of entries that went while no collector was there to be told.
 _orphaned = ~exists().where(entries.c.id == rule_states.c.entry_id) & rule_states.c.rule.like("%/%")
 FORGET_ORPHANS = Statement(delete(rule_states).where(_orphaned))
@@ -138,17 +145,23 @@ def save_state(
     )
 
 
+def change_state(write: Write, rule: str, state: RuleState) -> None:
+    """Store what is still known of a rule that was changed, if anything was; it waits no more."""
+    write.run(
+        CHANGE,
+        of=rule,
+        new_since=state.true_since,
+        new_alerted=int(state.alerted),
+        new_trouble=state.trouble,
+    )
+
+
 def due_rules(
     connection: Connection, *, now: int, shards: Collection[int], of: int, most: int
 ) -> list[WaitingRule]:
     """Rules that fire by the clock, the longest waiting first, of entries in these shards."""
     asked: Mapping[str, Any] = {"now": now, "shards": sorted(shards), "of": of, "most": most}
     return [_waiting(tuple(row)) for row in connection.execute(_DUE, asked)]
-
-
-def wait_no_more(write: Write, rule: str) -> None:
-    """Have a rule fire by the clock no more."""
-    write.run(WAIT_NO_MORE, of=rule)
 
 
 def forget_rule(write: Write, rule: str) -> None:

@@ -38,8 +38,8 @@ Index(
 )
 
 # What is to be run: stored before it is begun. `state` is pending, started, done, failed or
-# unknown; `due` is when a pending one is to be started (NULL for all others), `epoch` that of the
-# lease under which it was. `input` is empty once it has ended.
+# unknown; `due` is when a pending one is to be started (NULL for all others), `claimer` the process
+# that started it. `input` is empty once it has ended.
 rule_actions = Table(
     "rule_actions",
     metadata,
@@ -54,7 +54,7 @@ rule_actions = Table(
     Column("state", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("due", BigInteger),
-    Column("epoch", BigInteger, nullable=False),
+    Column("claimer", Text, nullable=False),
     Column("ended", BigInteger),
     Column("input", LargeBinary, nullable=False),
     Column("output", LargeBinary, nullable=False),

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select,
 from aggregator.store.chunks import chunks
 from aggregator.store.rule_states import RuleState
 from aggregator.store.statement import Statement
-from aggregator.store.tables import entry_state
+from aggregator.store.tables import entries, entry_state
 from aggregator.store.trigger_tables import rule_states, triggers
 from aggregator.store.write import Write
 
@@ -66,6 +66,11 @@ _FED = (
     )
     .where(triggers.c.address.in_(bindparam("addresses", expanding=True)), triggers.c.enabled == 1)
     .order_by(triggers.c.id)
+)
+_MEMBERS = (
+    select(rule_states.c.rule, entries.c.member)
+    .join(entries, entries.c.id == rule_states.c.entry_id)
+    .where(rule_states.c.rule.in_(bindparam("ids", expanding=True)))
 )
 COUNT = Statement(select(func.count()).select_from(triggers))
 MAKE = Statement(insert(triggers))
@@ -128,6 +133,15 @@ def triggers_after(
 ) -> list[tuple[StoredTrigger, RuleState]]:
     """The next triggers by id, at most `most`, with what is known of their rules."""
     return [_with_its_state(row) for row in PAGE.rows(connection, after=number, most=most)]
+
+
+def members_feeding(connection: Connection, numbers: Sequence[str]) -> dict[str, bytes]:
+    """The serialised EPRs of the members that feed triggers, by the ids of these."""
+    found: dict[str, bytes] = {}
+    for chunk in chunks(numbers):
+        rows = connection.execute(_MEMBERS, {"ids": list(chunk)})
+        found.update((row[0], row[1]) for row in rows)
+    return found
 
 
 def count_triggers(connection: Connection) -> int:

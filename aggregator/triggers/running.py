@@ -70,7 +70,9 @@ RunAction = Callable[[str, str, bytes], Awaitable[ActionEnd]]
 
 
 class Running:
-    """Runs actions for ever, of the shards whose leases are held.
+    """Runs actions for ever, of the shards whose leases `holder` has.
+
+    `process` names this process, and no other one: a lease may be taken over with its name.
 
     `turn` is entered while an entry of a group is shown anew, so that no delivery that is under
     way shows it as it was; `most` actions run at the same time; those that can't be done now are
@@ -86,6 +88,7 @@ class Running:
         write: Callable[[Callable[[Write], Any]], Awaitable[Any]],
         epochs: Callable[[], Mapping[int, int]],
         holder: str,
+        process: str,
         shards: int,
         turn: Callable[[int], Awaitable[AbstractAsyncContextManager[object]]],
         most: int,
@@ -97,6 +100,7 @@ class Running:
         self._write = write
         self._epochs = epochs
         self._holder = holder
+        self._process = process
         self._shards = shards
         self._turn = turn
         self._most = most
@@ -157,7 +161,8 @@ class Running:
 
     async def _take_over(self, epochs: Mapping[int, int]) -> None:
         def unit(write: Write) -> list[tuple[str, int, int]]:
-            return abandoned(write, self._held(write, epochs), of=self._shards)
+            held = self._held(write, epochs)
+            return abandoned(write, held, of=self._shards, by=self._process)
 
         for rule, group_id, entry_id in await self._write(unit):
             logger.warning("an action of the rule %s was cut off: its outcome is unknown", rule)
@@ -198,7 +203,7 @@ class Running:
 
     def _claim(self, epochs: Mapping[int, int], most: int, write: Write) -> list[ClaimedAction]:
         held = self._held(write, epochs)
-        return claim_actions(write, held, of=self._shards, most=most) if held else []
+        return claim_actions(write, held, of=self._shards, by=self._process, most=most)
 
     async def _do(self, action: ClaimedAction) -> None:
         words = {"rule": action.rule, "action": action.script}

@@ -12,7 +12,7 @@ from aggregator.wire.namespaces import TRIGGER_MORE as MORE
 from aggregator.wire.times import format_datetime
 
 #: How an action stands, in words for people.
-_OUTCOMES = {
+OUTCOMES = {
     "pending": "waiting",
     "started": "running",
     "done": "done",
@@ -53,7 +53,7 @@ def _of_ours(state: RuleState, last: ActionTold | None) -> Iterator[str]:
     if last is not None:
         yield (
             f'<action xmlns="{MORE}" of="{last.kind}" attempts="{last.attempts}"'
-            f' outcome="{_OUTCOMES[last.state]}">{escape(last.message)}</action>'
+            f' outcome="{OUTCOMES[last.state]}">{escape(last.message)}</action>'
         )
     if state.trouble:
         yield f'<notEvaluated xmlns="{MORE}">{escape(state.trouble)}</notEvaluated>'

@@ -1,4 +1,7 @@
-"""What some faults of WS-BaseNotification 1.3 tell beside the words: limits, and names."""
+"""What some faults tell beside the words: limits and names, and that nothing was changed.
+
+The former are of WS-BaseNotification 1.3, the latter of WS-ResourceProperties 1.2.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ def more_of(error: Exception, dialect: Dialect) -> str:
         if error.maximum is not None:
             times += f"<f:MaximumTime>{format_datetime(error.maximum)}</f:MaximumTime>"
         return times
+    if isinstance(error, errors.InvalidModification | errors.NotModifiable):
+        return '<f:ResourcePropertyChangeFailure Restored="true"/>'
     name = _NAMES.get(type(error), "")
     unknown: tuple[str, ...] = getattr(error, "unknown", ()) if name else ()
     return "".join(_named(name, clark) for clark in unknown[:_MOST])

@@ -41,6 +41,12 @@ KINDS: dict[type[Exception], FaultKind] = {
     errors.ConfigError: FaultKind("sg", "AddRefusedFault"),
     errors.ResourceUnknown: FaultKind("r", "ResourceUnknownFault"),
     errors.InvalidPropertyName: FaultKind("rp", "InvalidResourcePropertyQNameFault"),
+    errors.InvalidModification: FaultKind(
+        "rp",
+        "InvalidModificationFault",
+        draft="InvalidSetResourcePropertiesRequestContentFault",
+    ),
+    errors.NotModifiable: FaultKind("rp", "UnableToModifyResourcePropertyFault"),
     errors.InvalidQuery: FaultKind("rp", "InvalidQueryExpressionFault"),
     errors.UnknownQueryDialect: FaultKind("rp", "UnknownQueryExpressionDialectFault"),
     errors.QueryFailed: FaultKind("rp", "QueryEvaluationErrorFault"),

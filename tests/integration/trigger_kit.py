@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 from lxml import etree
 
 from tests import soap
@@ -48,6 +49,12 @@ class TriggerScene:
             options=["--database", self.store],
             port=port,
         )
+
+    def kill(self) -> None:
+        """End all of the service as a power cut would."""
+        processes = psutil.Process(self.service.process.pid).children(recursive=True)
+        self.service.kill()
+        psutil.wait_procs(processes, timeout=20)
 
     @property
     def group(self) -> str:

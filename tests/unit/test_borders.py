@@ -232,6 +232,7 @@ NAMED = {
     ("aggregator/config/groups.py", "trigger"): "that of a group that is there undeclared",
     ("aggregator/config/groups.py", "monitored"): "that of another one",
     ("aggregator/collect/probes.py", "trigger"): "the name of a folder in libexec",
+    ("aggregator/server/trigger_operations.py", "trigger"): "what a log line tells the id of",
     ("aggregator/cli/prefixes.py", "trigger"): "a prefix of a namespace",
     ("aggregator/triggers/action_input.py", "trigger"): "the name of an attribute",
 }

@@ -25,7 +25,8 @@ ACTION = {
 }
 HOST = "http://index.example:8080"
 ADDRESS = f"{HOST}/wsrf/services/DefaultIndexService"
-READS = {"GetResourceProperty", "GetMultipleResourceProperties", "QueryResourceProperties"}
+GETS = {"GetResourceProperty", "GetMultipleResourceProperties"}
+READS = GETS | {"QueryResourceProperties"}
 DOCUMENT = "GetResourcePropertyDocument"
 PRODUCES = {"Subscribe", "GetCurrentMessage"}
 LIFETIME = {"SetTerminationTime", "Destroy"}
@@ -43,6 +44,8 @@ OFFERED: dict[tuple[Kind, DialectName], set[str]] = {
     ("subscription", "oasis"): PAUSES
     | LIFETIME
     | {"Renew", "Unsubscribe", "GetResourceProperty", "GetMultipleResourceProperties", DOCUMENT},
+    ("triggers", "gt4"): {"CreateTrigger", "SetResourceProperties", "Destroy", *GETS},
+    ("triggers", "oasis"): {"CreateTrigger", "SetResourceProperties", "Destroy", *GETS, DOCUMENT},
 }
 FAULTS = {
     "Add": {"AddRefusedFault", "ContentCreationFailedFault", "UnsupportedMemberInterfaceFault"},
@@ -66,14 +69,17 @@ FAULTS = {
     "ResumeSubscription": {"ResumeFailedFault"},
 }
 _OF_TOPICS = {"InvalidTopicExpressionFault", "TopicNotSupportedFault"}
+_OF_CHANGES = {"InvalidResourcePropertyQNameFault", "UnableToModifyResourcePropertyFault"}
 #: Where the dialects differ.
 NOTIFICATION_FAULTS: dict[DialectName, dict[str, set[str]]] = {
     "gt4": {
+        "SetResourceProperties": _OF_CHANGES | {"InvalidSetResourcePropertiesRequestContentFault"},
         "Subscribe": _OF_TOPICS | {"TopicPathDialectUnknownFault", "SubscribeCreationFailedFault"},
         "GetCurrentMessage": _OF_TOPICS
         | {"TopicPathDialectUnknownFault", "NoCurrentMessageOnTopicFault"},
     },
     "oasis": {
+        "SetResourceProperties": _OF_CHANGES | {"InvalidModificationFault"},
         "Subscribe": _OF_TOPICS
         | {
             "TopicExpressionDialectUnknownFault",
@@ -180,6 +186,9 @@ def test_offers_its_operations_with_their_faults(kind: Kind, dialect: DialectNam
     if ("Add" in wanted) and dialect == "gt4":
         # The draft's Add has no such fault.
         wanted["Add"] -= {"ResourceUnknownFault"}
+    if "CreateTrigger" in wanted:
+        # There is no resource yet.
+        wanted["CreateTrigger"] -= {"ResourceUnknownFault"}
     if "Notify" in wanted:
         # It is one way: nobody is there to be told.
         wanted["Notify"] = set()
@@ -253,14 +262,14 @@ def test_what_is_filled_in_is_escaped() -> None:
 
 
 def test_every_kind_and_dialect_is_there_and_none_beside() -> None:
-    kinds: tuple[Kind, ...] = ("group", "entry", "member", "consumer", "subscription")
+    kinds: tuple[Kind, ...] = ("group", "entry", "member", "consumer", "subscription", "triggers")
     dialects: tuple[DialectName, ...] = ("oasis", "gt4")
     texts = {
         wsdl(kind, dialect, address=ADDRESS, schemas=HOST)
         for kind, dialect in itertools.product(kinds, dialects)
     }
 
-    assert len(texts) == 10
+    assert len(texts) == 12
     assert not [text for text in texts if b"@" in text]
     with pytest.raises(KeyError):
         wsdl("host", "oasis", address=ADDRESS, schemas=HOST)  # type: ignore[arg-type]

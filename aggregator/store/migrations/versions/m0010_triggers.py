@@ -99,7 +99,7 @@ def _make_actions() -> None:
         _text("state"),
         _small("attempts"),
         _number("due", optional=True),
-        _number("epoch"),
+        _text("claimer"),
         _number("ended", optional=True),
         _bytes("input"),
         _bytes("output"),
