@@ -50,6 +50,8 @@ HEALTH = "urn:mds-aggregator:health"
 FAULT = "urn:mds-aggregator:fault"
 QUERY = "urn:mds-aggregator:query"
 NOTIFICATION = "urn:mds-aggregator:notification"
+#: What is ours in the input and the output of a trigger's actions.
+ALERT = "urn:mds-aggregator:trigger"
 
 XPATH_1 = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 #: Addresses under which XPath 1.0 is asked for in the field; all mean the same here.
