@@ -14,16 +14,20 @@ from typing import BinaryIO
 
 from lxml import etree
 
-from aggregator.errors import AlertUnreadable, MalformedRequest
+from aggregator.errors import AlertUnreadable, MalformedRequest, RequestTooLarge
 from aggregator.wire.namespaces import ALERT, clark
 from aggregator.wire.parse import Element, Limits, parse, serialise
 
-#: Bytes of an input, the data of a member twice among them: as it is, and as the rule found it.
-LARGEST = 16 * 2**20
-#: More than what is allowed for each of the documents that strangers sent into it.
-_LIMITS = Limits(size=LARGEST, depth=250, nodes=2_000_000, namespaces=256)
+#: Bytes of an input: the data of a member twice, as it is, and as the rule found it.
+LARGEST = 64 * 2**20
+#: What is read as a whole; of more, only the alert itself. It may be deeper and have more
+#: namespaces than what strangers may send, which stands within it.
+_LIMITS = Limits(size=8 * 2**20, depth=250, nodes=1_000_000, namespaces=512)
+#: The alert at the end of a document: nothing that strangers wrote is followed by the end alone.
+_TAIL = re.compile(rb"""(<alert\s(?:[^<>"']|"[^<"]*"|'[^<']*')*/>)\s*</(?:actionInput|fire)>\s*""")
 #: The root, and what holds the data in it.
 _ROOTS = {"actionInput": "inputMessage", "fire": "message"}
+_ALERT = clark(ALERT, "alert")
 _STATES = ("fired", "recovered")
 #: What may be told as it is, in the header of a message too.
 _ID = re.compile(r"[\x21-\x7e]{1,200}")
@@ -37,7 +41,8 @@ class Alert:
     ``id`` is the same at every attempt. ``since`` (the condition is true since then) and ``at``
     (it fired, or ceased to hold) are xsd:dateTime. ``data`` is what was collected, in the element
     that the input has it in, ``result`` what the rule found in it; both are empty where the rule
-    leaves them out. ``document`` is all of the input as it came.
+    leaves them out, or where the input is too large to be read as a whole; ``data_bytes`` tells how
+    large the data is, or else the input. ``document`` is all of the input as it came.
     """
 
     id: str
@@ -52,6 +57,7 @@ class Alert:
     at: str
     attempt: int
     data: str
+    data_bytes: int
     result: str
     document: bytes
 
@@ -73,9 +79,16 @@ def read_input(stream: BinaryIO) -> bytes:
 
 
 def read_alert(document: bytes) -> Alert:
-    """The alert of an input, in either form; AlertUnreadable where it is none."""
+    """The alert of an input, in either form; AlertUnreadable where it is none.
+
+    An alert is told even where a member's data is too large to be read with it.
+    """
+    if len(document) > _LIMITS.size or _nodes(document) > _LIMITS.nodes:
+        return _without_data(document)
     try:
         root = parse(document, limits=_LIMITS)
+    except RequestTooLarge:
+        return _without_data(document)
     except MalformedRequest as error:
         raise AlertUnreadable(f"the input is no alert: {error}") from error
     around = etree.QName(root).localname
@@ -83,15 +96,44 @@ def read_alert(document: bytes) -> Alert:
         expected = " or ".join(f"<{name}>" for name in _ROOTS)
         raise AlertUnreadable(f"the input is <{around:.40}>; expected {expected}")
     # Only a child of the root is ours: deeper, there may be whatever a member was made to say.
-    told = root.findall(clark(ALERT, "alert"))
+    told = root.findall(_ALERT)
     if len(told) != 1:
-        raise AlertUnreadable(f"the input has {len(told)} elements {{{ALERT}}}alert; expected one")
-    words = {str(name): str(value) for name, value in told[0].attrib.items()}
+        raise AlertUnreadable(f"the input has {len(told)} elements {_ALERT}; expected one")
+    data = _content(root, _ROOTS[around], whole=True)
+    return _alert(
+        told[0],
+        data=data,
+        data_bytes=len(data.encode()),
+        result=_content(root, "xpathResult", whole=False),
+        document=document,
+    )
+
+
+def _nodes(document: bytes) -> int:
+    """As many nodes as there may be, told before a tree of them takes the memory."""
+    return document.count(b"<") + document.count(b"=")
+
+
+def _without_data(document: bytes) -> Alert:
+    start = document.rfind(b"<alert")
+    found = _TAIL.fullmatch(document, start) if start >= 0 else None
+    try:
+        element = parse(found[1]) if found else None
+    except MalformedRequest:
+        element = None
+    if element is None or element.tag != _ALERT:
+        raise AlertUnreadable(f"the input has {len(document)} bytes, and no alert at their end")
+    return _alert(element, data="", data_bytes=len(document), result="", document=document)
+
+
+def _alert(element: Element, *, data: str, data_bytes: int, result: str, document: bytes) -> Alert:
+    words = {str(name): str(value) for name, value in element.attrib.items()}
     return Alert(
         **_checked(words),
         attempt=_attempt(words.get("attempt", "1")),
-        data=_content(root, _ROOTS[around], whole=True),
-        result=_content(root, "xpathResult", whole=False),
+        data=data,
+        data_bytes=data_bytes,
+        result=result,
         document=document,
     )
 

@@ -22,7 +22,7 @@ _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY | os.
 #: Characters of each of the texts; no line has more than 32 KiB then.
 _LONGEST = 256
 #: Seconds to wait for others who write, tried so often a second.
-_PATIENCE, _OFTEN = 5.0, 50
+_PATIENCE, _OFTEN = 2.0, 50
 
 
 def act(alert: Alert, given: Given) -> str:

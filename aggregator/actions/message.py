@@ -42,7 +42,7 @@ def message_of(alert: Alert, envelope: Envelope) -> EmailMessage:
     _thread(message, alert, envelope.sender.rpartition("@")[2])
     data = alert.data.encode()
     is_attached = 0 < len(data) <= envelope.most
-    message.set_content("\n".join(_body(alert, len(data), is_attached=is_attached)) + "\n")
+    message.set_content("\n".join(_body(alert, is_attached=is_attached)) + "\n")
     if is_attached:
         message.add_attachment(
             _DECLARATION + data,
@@ -75,7 +75,7 @@ def _message_id(kind: str, name: str, domain: str) -> str:
     return f"<{kind}.{hashlib.sha256(name.encode()).hexdigest()[:32]}@{domain}>"
 
 
-def _body(alert: Alert, size: int, *, is_attached: bool) -> Iterator[str]:
+def _body(alert: Alert, *, is_attached: bool) -> Iterator[str]:
     """The lines of the text. All of an alert that stands in it is one line each."""
     yield headline(alert)
     yield ""
@@ -103,7 +103,7 @@ def _body(alert: Alert, size: int, *, is_attached: bool) -> Iterator[str]:
     if alert.result:
         yield from ("", "What the condition found:", "")
         yield from _shown(alert.result)
-    if size:
+    if size := alert.data_bytes:
         yield ""
         yield (
             f"The data of the member is attached ({size} bytes)."

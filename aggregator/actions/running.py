@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -37,6 +38,8 @@ _LONGEST_LINE = 400
 
 def run(act: Act) -> int:
     """Do an action for the alert on standard input; the exit code."""
+    # The one line of trouble is ours: what libraries log besides is for nobody.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         given = Given.of(os.environ)
         alert = read_alert(read_input(sys.stdin.buffer))

@@ -48,5 +48,5 @@ def facts(alert: Alert, *, most: int) -> dict[str, object]:
         "result": alert.result if result and len(result) <= most else None,
         "result_bytes": len(result),
         "data": alert.data if data and len(data) <= most else None,
-        "data_bytes": len(data),
+        "data_bytes": alert.data_bytes,
     }

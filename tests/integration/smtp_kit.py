@@ -51,7 +51,8 @@ class Mailbox:
             assert isinstance(found, EmailMessage)
             self.messages.append(found)
             self.raw.append(envelope.content)
-            said = session.ssl is not None, bool(session.authenticated)
+            encrypted = server.transport.get_extra_info("ssl_object") is not None
+            said = encrypted, bool(session.authenticated)
             self.envelopes.append((envelope.mail_from, envelope.rcpt_tos, *said))
         if self.hang_up:
             server.transport.abort()
@@ -76,8 +77,9 @@ def smtp_server(
     """The server of a mailbox, on a free port: in TLS with a context, or from STARTTLS on."""
     loop = asyncio.new_event_loop()
     if box.user:
-        options |= {"authenticator": box.authenticate, "auth_required": True}
-        options["auth_require_tls"] = context is not None
+        # To its mind, TLS begins with STARTTLS; who logs in within TLS is not made to.
+        options |= {"authenticator": box.authenticate, "auth_require_tls": starttls}
+        options["auth_required"] = starttls
     if starttls:
         options |= {"tls_context": context, "require_starttls": True}
 
