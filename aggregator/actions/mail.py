@@ -36,13 +36,13 @@ class Server:
 
 def act(alert: Alert, given: Given) -> str:
     """Send the message; the server has taken it for one recipient at least when this returns."""
+    server = server_of(given)
     envelope = Envelope(
         sender=given.needed("mail_from"),
         recipients=tuple(given.texts("mail_to")),
         subject=given.text("mail_subject"),
         most=given.whole("max_data", 0),
     )
-    server = server_of(given)
     message = message_of(alert, envelope)
     try:
         with within(server.timeout), _connected(server) as smtp:

@@ -256,4 +256,4 @@ def test_the_probe_server_runs_actions(tmp_path: Path) -> None:
     assert (done.outcome, done.status, done.stderr) == ("exit", 0, "")
     assert len(lines(tmp_path / "alerts.log")) == 1
     done = asyncio.run(act("mail"))
-    assert (done.outcome, done.status, done.stderr) == ("exit", 78, "set actions.mail_from\n")
+    assert (done.outcome, done.status, done.stderr) == ("exit", 78, "set actions.mail_server\n")
