@@ -19,6 +19,8 @@ from aggregator.errors import ActionError, ActionPostponed, ActionUnconfigured
 #: Replies from here on are for good (RFC 5321, section 4.2.1).
 _FOR_GOOD = 500
 _LONGEST_REPLY = 160
+#: Seconds to wait for a server to say good-bye.
+_FAREWELL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ def _connected(server: Server) -> Iterator[smtplib.SMTP]:
             smtp.login(server.user, server.password)
         yield smtp
         # Nothing that is said from here on makes a message untaken.
-        with contextlib.suppress(OSError, smtplib.SMTPException):
+        with contextlib.suppress(OSError):
+            if smtp.sock is not None:
+                smtp.sock.settimeout(_FAREWELL)
             smtp.quit()
     finally:
         smtp.close()

@@ -34,6 +34,7 @@ class Hook:
     url: str
     token: str
     ca_file: str
+    proxy: str
     timeout: float
 
     @property
@@ -58,7 +59,7 @@ class Answer:
     @property
     def may_change(self) -> bool:
         """Whether another one may come at another time."""
-        return self.status in _LATER or self.status >= 500 or not self.status
+        return self.status in _LATER or self.status >= 500 or self.status < 200
 
 
 def act(alert: Alert, given: Given) -> str:
@@ -89,6 +90,7 @@ def hook_of(given: Given) -> Hook:
         url=given.needed("webhook_url"),
         token=token,
         ca_file=given.text("webhook_ca_file") or ssl.get_default_verify_paths().cafile or "",
+        proxy=given.text("webhook_proxy"),
         timeout=given.seconds("webhook_timeout", 10.0),
     )
 
@@ -149,6 +151,8 @@ def _options(
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
         pycurl.HTTP_VERSION: pycurl.CURL_HTTP_VERSION_1_1,
         pycurl.FOLLOWLOCATION: 0,
+        # An empty one is none, whatever the environment says.
+        pycurl.PROXY: hook.proxy,
         pycurl.NOSIGNAL: 1,
         pycurl.TIMEOUT_MS: max(1, int(within * 1000)),
         pycurl.POST: 1,
@@ -164,7 +168,7 @@ def _options(
 
 
 def _told(answer: Answer, hook: Hook) -> ActionError:
-    if not answer.status:
+    if answer.status < 200:
         return ActionPostponed(f"{hook.name} did not answer: {answer.trouble}")
     said = f": {answer.beginning}" if answer.beginning else ""
     told = f"{hook.name} answered with status {answer.status}{said}"

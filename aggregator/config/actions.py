@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from aggregator.config.kinds import Fault, Kind, Refused, choice, listing, not_a, text, whole_number
 from aggregator.config.measures import duration, size
-from aggregator.config.places import file_name, host
+from aggregator.config.places import file_name, host, web_address
 from aggregator.config.setting import derived, setting
 
 if TYPE_CHECKING:
@@ -153,6 +153,9 @@ class ActionSettings:
         "PEM file of the authorities that vouch for the receiver's certificate. Empty: the"
         " system's.",
     )
+    webhook_proxy: str = setting(
+        "", web_address(), "Address of the proxy that alerts are posted through. Empty: none."
+    )
     webhook_timeout: float = setting(
         10.0, duration(0.1, 300), "Time that posting may take, with what is tried again at once."
     )
@@ -231,12 +234,12 @@ def action_faults(given: ActionSettings) -> Iterator[tuple[tuple[str, ...], str]
         yield ("mail_security", "mail_user"), told
     if given.webhook_token_file and not given.webhook_url:
         yield ("webhook_token_file",), "webhook_token_file needs webhook_url, which is not set"
-    elif given.webhook_token_file and _is_open(given.webhook_url):
+    elif given.webhook_token_file and _is_open(given):
         told = "a token is not sent over the network unencrypted; write https://"
         yield ("webhook_url", "webhook_token_file"), told
 
 
-def _is_open(url: str) -> bool:
-    """Whether others can read what is sent there."""
-    parts = urlsplit(url)
-    return parts.scheme == "http" and parts.hostname not in _HERE
+def _is_open(given: ActionSettings) -> bool:
+    """Whether others can read what is posted."""
+    parts = urlsplit(given.webhook_url)
+    return parts.scheme == "http" and (bool(given.webhook_proxy) or parts.hostname not in _HERE)

@@ -21,7 +21,7 @@ class Mailbox:
     """What came, and what is answered to recipients and to data; set while it runs.
 
     `answers` are by recipient, `data` is the answer to a message. With `hang_up` the connection
-    ends without one, after the message was taken.
+    ends without one, after the message was taken; `lingers` are seconds until it says good-bye.
     """
 
     port: int = 0
@@ -30,6 +30,7 @@ class Mailbox:
     answers: dict[str, str] = field(default_factory=dict)
     data: str = "250 OK"
     hang_up: bool = False
+    lingers: float = 0.0
     messages: list[EmailMessage] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     #: Sender, recipients, whether it was encrypted, and as whom it logged in.
@@ -57,6 +58,11 @@ class Mailbox:
         if self.hang_up:
             server.transport.abort()
         return self.data
+
+    async def handle_QUIT(self, server: SMTP, session: Any, envelope: Any) -> str:
+        """Say good-bye."""
+        await asyncio.sleep(self.lingers)
+        return "221 Bye"
 
     def authenticate(
         self, server: SMTP, session: Any, envelope: Any, mechanism: str, data: Any

@@ -201,6 +201,12 @@ def test_a_connection_that_breaks_is_tried_again_under_the_same_id(
     assert first["Message-ID"] == again["Message-ID"]
 
 
+def test_a_server_that_says_no_good_bye_has_taken_the_mail(box: Mailbox, tmp_path: Path) -> None:
+    box.lingers = 30.0
+    assert send(box, tmp_path, mail_timeout=20.0).published.get("to") == "2"
+    assert len(box.messages) == 1
+
+
 def test_nobody_there_and_nobody_who_speaks_are_tried_again(tmp_path: Path) -> None:
     done = run("mail", given(free_port()), tmp_path)
     assert done.status == 75

@@ -207,6 +207,14 @@ def test_nobody_there_and_nobody_who_answers_are_tried_again(tmp_path: Path) -> 
     assert done.status == 75
 
 
+def test_a_proxy_is_asked_where_there_is_one(hook: Receiver, tmp_path: Path) -> None:
+    proxy = hook.url.removesuffix(SECRET_PATH)
+    assert post("http://hooks.example.org/alerts", tmp_path, webhook_proxy=proxy).status == 0
+    assert hook.posted[0][0] == "http://hooks.example.org/alerts"
+    done = post(hook.url, tmp_path, webhook_proxy=f"http://127.0.0.1:{free_port()}")
+    assert (done.status, len(hook.posted)) == (75, 1)
+
+
 def test_a_receiver_that_is_who_it_says_is_shown_the_token(tmp_path: Path) -> None:
     authority, strangers = Authority(tmp_path), Authority(tmp_path, "strangers")
     token = tmp_path / "token"

@@ -83,6 +83,14 @@ def test_whatever_stands_in_it_a_headline_is_short(strange: dict[str, str]) -> N
     assert len(line) <= 250
 
 
+def test_an_end_that_has_an_id_of_its_own_is_in_the_thread_all_the_same() -> None:
+    fired = message_of(FIRED, ENVELOPE)
+    ended = message_of(replace(FIRED, state="recovered", id="another", at="later"), ENVELOPE)
+    assert ended["References"].split()[0] == fired["References"]
+    for other in ({"rule": "2"}, {"entry": "e"}, {"since": "2026-01-31T11:51:00.000Z"}):
+        assert message_of(replace(FIRED, **other), ENVELOPE)["References"] != fired["References"]
+
+
 def test_facts_leave_out_what_is_too_large() -> None:
     told = facts(FIRED, most=len(FIRED.result))
     assert (told["result"], told["data"]) == (FIRED.result, None)
@@ -111,8 +119,8 @@ def test_an_outcome_is_well_formed() -> None:
 
 
 def test_which_answers_may_be_others_later() -> None:
-    asked = (0, 200, 302, 400, 404, 408, 413, 422, 425, 429, 500, 599)
-    assert [one for one in asked if Answer(one).may_change] == [0, 408, 425, 429, 500, 599]
+    asked = (0, 100, 200, 302, 400, 404, 408, 413, 422, 425, 429, 500, 599)
+    assert [one for one in asked if Answer(one).may_change] == [0, 100, 408, 425, 429, 500, 599]
 
 
 def test_a_time_that_can_not_be_read_is_left_out() -> None:

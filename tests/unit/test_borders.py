@@ -56,6 +56,8 @@ HOMES = {
     "gunicorn": {"run"},
     "click": {"cli"},
     "isodate": {"wire"},
+    "pycurl": {"collect", "member", "actions"},
+    "smtplib": {"actions"},
 }
 
 #: Whatever reads XML of lxml, of the standard library, or follows references in it.

@@ -67,6 +67,8 @@ def test_secrets_are_not_sent_unencrypted(tmp_path: Path) -> None:
     assert "a token is not sent" in problem(
         tmp_path, webhook_url="http://hook.example.org", **token
     )
+    proxied = {"webhook_url": "http://localhost", "webhook_proxy": "http://proxy.example.org"}
+    assert "a token is not sent" in problem(tmp_path, **proxied, **token)
     for url in ("https://hook.example.org", "http://127.0.0.1:8080/x", "http://[::1]/"):
         assert load(tmp_path, webhook_url=url, **token).actions.webhook_url == url
 
