@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -39,8 +42,10 @@ def given(port: int, **more: object) -> Mapping[str, object]:
     return given_by(Settings(actions=ActionSettings(**wanted)), "mail")  # type: ignore[arg-type]
 
 
-def send(box: Mailbox, folder: Path, stdin: bytes = FIRED, **more: object) -> Ended:
-    return run("mail", given(box.port, **more), folder, stdin=stdin)
+def send(
+    box: Mailbox, folder: Path, stdin: bytes = FIRED, *, within: float = 60, **more: object
+) -> Ended:
+    return run("mail", given(box.port, **more), folder, stdin=stdin, within=within)
 
 
 def test_an_alert_is_mailed_with_what_people_on_call_need(box: Mailbox, tmp_path: Path) -> None:
@@ -203,7 +208,7 @@ def test_a_connection_that_breaks_is_tried_again_under_the_same_id(
 
 def test_a_server_that_says_no_good_bye_has_taken_the_mail(box: Mailbox, tmp_path: Path) -> None:
     box.lingers = 30.0
-    assert send(box, tmp_path, mail_timeout=20.0).published.get("to") == "2"
+    assert send(box, tmp_path, within=15).published.get("to") == "2"
     assert len(box.messages) == 1
 
 
@@ -215,6 +220,27 @@ def test_nobody_there_and_nobody_who_speaks_are_tried_again(tmp_path: Path) -> N
         done = run("mail", given(silent.getsockname()[1], mail_timeout=1.0), tmp_path, within=20)
     assert done.status == 75
     assert "127.0.0.1" in done.err
+
+
+def test_a_server_that_never_comes_to_an_end_is_tried_again(tmp_path: Path) -> None:
+    """It always says something, so that no single wait is long."""
+
+    def talk(listener: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            client, _ = listener.accept()
+            with client:
+                while True:
+                    client.sendall(b"220-and\r\n")
+                    time.sleep(0.1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=talk, args=(listener,))
+        thread.start()
+        port = listener.getsockname()[1]
+        done = run("mail", given(port, mail_timeout=1.0), tmp_path, within=15)
+        thread.join(10)
+    assert (done.status, thread.is_alive()) == (75, False)
+    assert "not done within 1 s" in done.err
 
 
 @pytest.mark.parametrize("missing", ["mail_server", "mail_from", "mail_to"])
