@@ -42,7 +42,8 @@ def run(act: Act) -> int:
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         given = Given.of(os.environ)
-        alert = read_alert(read_input(sys.stdin.buffer))
+        # Python has none where it was closed.
+        alert = read_alert(read_input(sys.stdin.buffer) if sys.stdin else b"")
         published = act(alert, given)
     except ActionError as error:
         return _trouble(str(error), _CODES.get(type(error), FAILED))

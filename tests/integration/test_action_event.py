@@ -10,19 +10,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from aggregator.config import Settings
+from aggregator.config import Settings, load_settings
 from aggregator.config.actions import ActionSettings, settings_for
 from aggregator.config.events import EventsSettings
 from aggregator.config.storage import StoreSettings
 from aggregator.events import (
     BusinessStateChangeSubscriber,
     CriticalLoggingEventSubscriber,
-    EventData,
-    EventSubscriber,
 )
 from tests.events_kit import Inbox, amqp_url, migrated, own_system
 from tests.integration.action_kit import FIRED, ID, RECOVERED, Ended, given_by, run
-from tests.service import free_port
+from tests.service import free_port, running_service
 
 ORIGIN = "DefaultTriggerService.0643a1f08b5b0d2e"
 
@@ -40,12 +38,6 @@ def settings(broker: str, system: str, **more: Any) -> Settings:
 
 def publish(given: Settings, folder: Path, stdin: bytes = FIRED) -> Ended:
     return run("event", given_by(given, "event"), folder, stdin=stdin)
-
-
-def heard(subscriber: EventSubscriber, inbox: Inbox) -> EventData:
-    data = inbox.next()
-    assert inbox.arrived.empty()
-    return data
 
 
 @pytest.mark.parametrize(
@@ -71,7 +63,8 @@ def _fired_and_recovered(broker: str, system: str, folder: Path) -> None:
         for stdin in (FIRED, again, RECOVERED):
             done = publish(given, folder, stdin)
             assert done.published.get("topic") == f"1112.{ORIGIN}"
-            data = heard(subscriber, inbox)
+            data = inbox.next()
+            assert inbox.arrived.empty()
             event, body = data.content, json.loads(data.content.body)
             told.append((event.name, event.status, data.headers["event-key"], body["attempt"]))
             assert (event.origin, event.data_resource_id) == (ORIGIN, "0643a1f08b5b0d2e")
@@ -90,6 +83,20 @@ def _fired_and_recovered(broker: str, system: str, folder: Path) -> None:
     assert "RECOVERED: rule 1 of https://ce1.example.org" in event.description
     assert body["matching_rule"] == "//glue:ProcessorLoad[@glue:Last1Min > 900]"
     assert body["data"].startswith("<inputMessage>")
+
+
+def test_an_alert_goes_into_the_store_of_the_service_that_runs(tmp_path: Path) -> None:
+    with running_service(tmp_path / "service") as service:
+        options = {"server.data_dir": str(service.data_dir)}
+        given = load_settings(None, environ={}, options=options)
+        with own_system(given.database_url) as system:
+            inbox = Inbox()
+            subscriber = BusinessStateChangeSubscriber(origin=ORIGIN)
+            subscriber.on_data = inbox
+            with subscriber:
+                named = replace(given, events=replace(given.events, sys_name=system))
+                assert publish(named, tmp_path).status == 0
+                assert inbox.next().content.name == "fired"
 
 
 def test_the_kind_of_event_is_the_operators_choice(tmp_path: Path) -> None:
