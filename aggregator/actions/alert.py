@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from lxml import etree
 
-from aggregator.errors import AlertUnreadable, MalformedRequest, RequestTooLarge
+from aggregator.errors import AlertUnreadable, MalformedRequest
 from aggregator.wire.namespaces import ALERT, clark
 from aggregator.wire.parse import Element, Limits, parse, serialise
 
@@ -41,8 +41,8 @@ class Alert:
     ``id`` is the same at every attempt. ``since`` (the condition is true since then) and ``at``
     (it fired, or ceased to hold) are xsd:dateTime. ``data`` is what was collected, in the element
     that the input has it in, ``result`` what the rule found in it; both are empty where the rule
-    leaves them out, or where the input is too large to be read as a whole; ``data_bytes`` tells how
-    large the data is, or else the input. ``document`` is all of the input as it came.
+    leaves them out, or where the input can't be read as a whole; ``data_bytes`` tells how large the
+    data is, or else the input. ``document`` is all of the input as it came.
     """
 
     id: str
@@ -81,16 +81,14 @@ def read_input(stream: BinaryIO) -> bytes:
 def read_alert(document: bytes) -> Alert:
     """The alert of an input, in either form; AlertUnreadable where it is none.
 
-    An alert is told even where a member's data is too large to be read with it.
+    An alert is told even where a member's data is too large, or too deep, to be read with it.
     """
     if len(document) > _LIMITS.size or _nodes(document) > _LIMITS.nodes:
-        return _without_data(document)
+        return _without_data(document, why=f"it has {len(document)} bytes")
     try:
         root = parse(document, limits=_LIMITS)
-    except RequestTooLarge:
-        return _without_data(document)
     except MalformedRequest as error:
-        raise AlertUnreadable(f"the input is no alert: {error}") from error
+        return _without_data(document, why=str(error))
     around = etree.QName(root).localname
     if around not in _ROOTS:
         expected = " or ".join(f"<{name}>" for name in _ROOTS)
@@ -114,7 +112,7 @@ def _nodes(document: bytes) -> int:
     return document.count(b"<") + document.count(b"=")
 
 
-def _without_data(document: bytes) -> Alert:
+def _without_data(document: bytes, *, why: str) -> Alert:
     start = document.rfind(b"<alert")
     found = _TAIL.fullmatch(document, start) if start >= 0 else None
     try:
@@ -122,7 +120,7 @@ def _without_data(document: bytes) -> Alert:
     except MalformedRequest:
         element = None
     if element is None or element.tag != _ALERT:
-        raise AlertUnreadable(f"the input has {len(document)} bytes, and no alert at their end")
+        raise AlertUnreadable(f"the input is no alert, nor ends with one: {why}")
     return _alert(element, data="", data_bytes=len(document), result="", document=document)
 
 
@@ -141,7 +139,8 @@ def _alert(element: Element, *, data: str, data_bytes: int, result: str, documen
 def _checked(words: Mapping[str, str]) -> dict[str, str]:
     if not _ID.fullmatch(words.get("id", "")):
         given = words.get("id", "")[:40]
-        raise AlertUnreadable(f"the alert's id is {given!r}; expected 1 to 200 ASCII characters")
+        expected = "1 to 200 characters of ASCII that are no space"
+        raise AlertUnreadable(f"the alert's id is {given!r}; expected {expected}")
     if words.get("state") not in _STATES:
         given = words.get("state", "")[:40]
         raise AlertUnreadable(f"the alert's state is {given!r}; expected {' or '.join(_STATES)}")

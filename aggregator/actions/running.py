@@ -46,9 +46,11 @@ def run(act: Act) -> int:
         alert = read_alert(read_input(sys.stdin.buffer) if sys.stdin else b"")
         published = act(alert, given)
     except ActionError as error:
-        return _trouble(str(error), _CODES.get(type(error), FAILED))
+        note(str(error))
+        return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAILED)
     except Exception as error:
-        return _trouble(f"bug: {type(error).__name__}: {error}", BUG)
+        note(f"bug: {type(error).__name__}: {error}")
+        return BUG
     # It is done, whether or not anybody listens.
     with contextlib.suppress(OSError):
         os.write(sys.stdout.fileno(), published.encode())
@@ -81,8 +83,3 @@ def note(text: str) -> None:
     """Say something to who reads the log."""
     with contextlib.suppress(OSError):
         os.write(sys.stderr.fileno(), (one_line(text, _LONGEST_LINE) + "\n").encode())
-
-
-def _trouble(text: str, code: int) -> int:
-    note(text)
-    return code

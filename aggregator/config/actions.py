@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LOG_FILE = "alerts.log"
 #: Ports of SMTP (RFC 5321), of submission (RFC 6409), and of that within TLS (RFC 8314).
 MAIL_PORTS = {"none": 25, "starttls": 587, "tls": 465}
-#: Kinds of events that an alert may be: something came to another state; an error, a critical one.
+#: Kinds of events that an alert may be: another state of something, what is critical, an error.
 EVENT_IDS = (1112, 3001, 3002)
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"

@@ -128,7 +128,6 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 HOSTILE = {
     "nothing": b"",
     "no-xml": b"alert",
-    "doctype": b'<!DOCTYPE x [<!ENTITY a "b">]>' + FIRED,
     "another-root": FIRED.replace(b"actionInput", b"inputDocument"),
     "no-alert": FIRED.replace(b"urn:mds-aggregator:trigger", b"urn:x"),
     "an-alert-of-a-stranger": FIRED.replace(b"<alert ", b"<x><alert ").replace(
@@ -141,7 +140,8 @@ HOSTILE = {
     "no-attempt": FIRED.replace(b'attempt="1"', b'attempt="-1"'),
     "too-large": FIRED.replace(b"<inputMessage>", b"<inputMessage>" + b" " * 2**26),
     "too-large-and-no-alert": FIRED.replace(b"</actionInput>", b"<x/>" * 3_000_000),
-    "too-deep": FIRED.replace(b"<AggregatorConfig/>", b"<x>" * 300 + b"</x>" * 300),
+    "not-to-its-end": FIRED[: FIRED.index(b"</actionInput>")],
+    "behind-a-comment": FIRED.replace(b"<alert ", b"<x><alert ") + b"<!-- /> -->",
 }
 
 
@@ -184,6 +184,21 @@ def test_data_that_is_too_large_costs_no_alert(unit: bytes, tmp_path: Path) -> N
         preexec_fn=limited,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+    assert [(line["state"], line["result"]) for line in lines(file)] == [("fired", "")]
+
+
+@pytest.mark.parametrize(
+    "stdin",
+    [
+        b'<!DOCTYPE x [<!ENTITY a SYSTEM "/etc/passwd">]>' + FIRED.replace(b"980", b"&a;"),
+        FIRED.replace(b"<AggregatorConfig/>", b"<x>" * 300 + b"</x>" * 300),
+        FIRED.replace(b"<MemberEPR>", b"<MemberEPR>\x00"),
+    ],
+    ids=["entities", "depth", "bytes"],
+)
+def test_nor_does_data_that_can_not_be_read(stdin: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "alerts.log"
+    assert run_log(file, tmp_path, stdin).status == 0
     assert [(line["state"], line["result"]) for line in lines(file)] == [("fired", "")]
 
 
