@@ -15,6 +15,7 @@ from aggregator.events import (
     NewSubscriptionEventPublisher,
     ResourceLifecycleEventPublisher,
 )
+from aggregator.events.publisher import KEY_HEADER
 from aggregator.events.settings import EventSettings, get_events_exchange_point
 from aggregator.events.transport import Delivery
 from aggregator.model import Entry
@@ -22,8 +23,6 @@ from aggregator.store.happenings import Happening
 from aggregator.store.outbox import Told
 from aggregator.wire.times import SECOND, format_datetime
 
-#: The header of a message that names the event: the same when it is published again.
-ID_HEADER = "event-key"
 _LONGEST_TEXT = 1000
 
 
@@ -161,4 +160,4 @@ class Life:
             **more,
         )
         made = publisher.delivery(event, routing_key=publisher.topic(said.origin))
-        return replace(made, headers={**made.headers, ID_HEADER: said.id})
+        return replace(made, headers={**made.headers, KEY_HEADER: said.id})

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aggregator.collect.content import plain
 from aggregator.collect.probe_client import ProbeClient, ProbeResult
 from aggregator.collect.probe_runner import ProbeLimits
 from aggregator.collect.probes import ProbeFolder
+from aggregator.config import Settings
+from aggregator.config.actions import settings_for
 from aggregator.errors import ConfigError, MalformedRequest
 from aggregator.triggers.running import ActionEnd
 from aggregator.wire.parse import Limits, parse, serialise
@@ -47,10 +50,14 @@ class ActionRunner:
             memory_limit=self.limits.memory_limit,
         )
         if result.outcome == "exit" and result.status == 0:
-            return _done(result.stdout)
-        again = result.outcome == "exit" and result.status == LATER
-        lost = result.outcome == "lost"
-        return ActionEnd(False, again=again, unknown=lost, message=self._why(result))
+            return replace(_done(result.stdout), detail=plain(result.stderr, _LONGEST_MESSAGE))
+        return ActionEnd(
+            False,
+            again=result.outcome == "exit" and result.status == LATER,
+            unknown=result.outcome == "lost",
+            message=self._why(result),
+            detail=plain(result.stderr, _LONGEST_MESSAGE),
+        )
 
     def _why(self, result: ProbeResult) -> str:
         limits = self.limits
@@ -64,6 +71,11 @@ class ActionRunner:
             "lost": "it was lost with the process that watched it",
         }
         return whys[result.outcome]
+
+
+def told_by(settings: Settings) -> Callable[[str], Mapping[str, str]]:
+    """What gives an action its settings, in its environment."""
+    return lambda action: {"AGGREGATOR_ACTION_SETTINGS": json.dumps(settings_for(settings, action))}
 
 
 def _done(output: bytes) -> ActionEnd:

@@ -15,7 +15,7 @@ from functools import partial
 
 from aggregator.bus import assembly as bus
 from aggregator.bus.carrying import AWAY
-from aggregator.collect.actions import ActionRunner
+from aggregator.collect.actions import ActionRunner, told_by
 from aggregator.collect.assembly import Parts, Ways, assemble
 from aggregator.collect.housekeeping import ROLE
 from aggregator.collect.http import HttpClient
@@ -166,7 +166,7 @@ class _Role:
                     http,
                     delivering,
                     ProbeRunner(client, folder, limits, wrapped=probes.input == "wrapped"),
-                    ActionRunner(client, actions, bounds),
+                    ActionRunner(client, actions, bounds, told=told_by(settings)),
                 ),
                 holder=holder,
                 process=self.process,

@@ -8,9 +8,11 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from aggregator.config.actions import action_faults
 from aggregator.config.groups import GROUP_NAME, GroupSettings
 from aggregator.config.logins import read_logins
 from aggregator.config.measures import show_duration
+from aggregator.config.secrets import read_secret
 from aggregator.config.settings import GROUP_SECTION, Settings
 
 RESERVED_NAMES = (
@@ -19,6 +21,15 @@ RESERVED_NAMES = (
     "SubscriptionManagerService",
     "TriggerService",
 )
+
+#: Settings that name a file of authorities, and a file that holds a secret.
+_AUTHORITIES = (
+    ("server", "client_ca"),
+    ("collect", "ca_file"),
+    ("actions", "mail_ca_file"),
+    ("actions", "webhook_ca_file"),
+)
+_SECRETS = ("mail_password_file", "webhook_token_file")
 
 SettingPath = tuple[str, ...]
 
@@ -40,6 +51,7 @@ def clashes(settings: Settings, groups: dict[str, GroupSettings]) -> Iterator[Cl
     yield from _limits(settings)
     yield from _tls(settings)
     yield from _files(settings)
+    yield from _actions(settings)
     for group in groups.values():
         yield from _group(group, groups)
     if not settings.groups:
@@ -76,7 +88,7 @@ def _tls(settings: Settings) -> Iterator[Clash]:
             yield Clash((("server", key), cert), f"{key} needs tls_cert, which is not set")
     if server.tls_cert and (fault := _certificate_fault(server.tls_cert, server.tls_key)):
         yield Clash((cert, ("server", "tls_key")), fault)
-    for section, key in (("server", "client_ca"), ("collect", "ca_file")):
+    for section, key in _AUTHORITIES:
         name = getattr(getattr(settings, section), key)
         if name and (fault := _authorities_fault(name)):
             yield Clash(((section, key),), fault)
@@ -128,6 +140,17 @@ def _files(settings: Settings) -> Iterator[Clash]:
     data_dir = settings.server.data_dir
     if data_dir.exists() and not data_dir.is_dir():
         yield Clash((("server", "data_dir"),), f"{data_dir} is not a folder")
+
+
+def _actions(settings: Settings) -> Iterator[Clash]:
+    for keys, text in action_faults(settings.actions):
+        yield Clash(tuple(("actions", key) for key in keys), text)
+    for key in _SECRETS:
+        if name := getattr(settings.actions, key):
+            try:
+                read_secret(name)
+            except ValueError as error:
+                yield Clash((("actions", key),), str(error))
 
 
 def _probe_folder_fault(folder: str) -> str:

@@ -52,8 +52,10 @@ lines is reported with the line of its key.
 
 Variables that begin with `AGGREGATOR_` and name no setting are refused, except those of the test
 suite (`AGGREGATOR_TEST_...`), that of programs that use [events](events.md)
-(`AGGREGATOR_EVENTS_SYSTEM`) and those that Kubernetes and Docker set for services whose names begin
-with `aggregator` (`AGGREGATOR_SERVICE_HOST`, `AGGREGATOR_PORT_8080_TCP` and their like).
+(`AGGREGATOR_EVENTS_SYSTEM`), those that [probes](probes/README.md) and [actions](actions.md) find
+in their environment (`AGGREGATOR_PROBE_ID`, `AGGREGATOR_ACTION_SETTINGS` and their like) and those
+that Kubernetes and Docker set for services whose names begin with `aggregator`
+(`AGGREGATOR_SERVICE_HOST`, `AGGREGATOR_PORT_8080_TCP` and their like).
 
 ## An example
 """
@@ -107,6 +109,7 @@ _TITLES = {
     "probes": "executables that collect",
     "notifications": "subscriptions and notifications",
     "events": "the event bus",
+    "actions": "actions of triggers",
     "log": "logging",
     "groups.NAME": "service groups",
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import netrc
 import os
-import stat
 from collections.abc import Mapping
+
+from aggregator.config.secrets import require_private
 
 
 def read_logins(name: str) -> Mapping[str, tuple[str, str]]:
@@ -15,11 +16,7 @@ def read_logins(name: str) -> Mapping[str, tuple[str, str]]:
     one.
     """
     try:
-        mode = os.stat(name).st_mode
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ValueError(
-                f"others may read or write {name}, which holds passwords; chmod go= it"
-            )
+        require_private(os.stat(name), name)
         found = netrc.netrc(name)
     except netrc.NetrcParseError as error:
         raise ValueError(f"{name} is no netrc file: look at line {error.lineno}") from None

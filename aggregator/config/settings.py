@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from aggregator.config.actions import ActionSettings
 from aggregator.config.collection import CollectSettings, ProbeSettings
 from aggregator.config.events import EventsSettings
 from aggregator.config.groups import GroupSettings, default_groups
@@ -46,6 +47,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "triggers": TriggerSettings,
     "notifications": NotificationSettings,
     "events": EventsSettings,
+    "actions": ActionSettings,
     "log": LogSettings,
 }
 
@@ -87,6 +89,7 @@ class Settings:
     triggers: TriggerSettings = field(default_factory=TriggerSettings)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
+    actions: ActionSettings = field(default_factory=ActionSettings)
     log: LogSettings = field(default_factory=LogSettings)
     groups: Mapping[str, GroupSettings] = field(default_factory=default_groups)
 

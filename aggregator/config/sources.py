@@ -19,9 +19,13 @@ from aggregator.config.settings import GROUP_SECTION, SECTIONS
 _FILE, _ENVIRONMENT, _OPTION = 1, 2, 3
 _TOML_ERROR = re.compile(r"(?P<text>.*) \(at (line (?P<line>\d+), column \d+|end of document)\)")
 
-# Variables in our name space that are not settings: those of the test suite, and the links that
-# Kubernetes and Docker set in every container for a service whose name begins with ours.
-_FOREIGN_NAME = re.compile(r"AGGREGATOR_(TEST_.*|EVENTS_SYSTEM|(.*_)?SERVICE_(HOST|PORT)(_.*)?)")
+# Variables in our name space that are not settings: those of the test suite, what probes and
+# actions are given, which may run commands of ours, and the links that Kubernetes and Docker set in
+# every container for a service whose name begins with ours.
+_FOREIGN_NAME = re.compile(
+    r"AGGREGATOR_(TEST_.*|EVENTS_SYSTEM|PROBE_(ID|CHECK)|ACTION_(ID|SETTINGS)"
+    r"|(.*_)?SERVICE_(HOST|PORT)(_.*)?)"
+)
 _LINK_NAME = re.compile(
     r"AGGREGATOR_(.*_)?PORT(?P<of_port>_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
 )

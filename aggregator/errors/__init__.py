@@ -34,6 +34,10 @@ AggregatorException
  |   +- NotifyRefused        a notification that belongs to no subscription of ours
  |   |   +- InboxFull        too many wait already; try again
  +- StoreUnavailable         the store did not answer in time; try again
+ +- ActionError              an action of a trigger could not be done
+ |   +- ActionPostponed      not now: it is tried again later
+ |   +- ActionUnconfigured   a setting that it needs is missing or can't be used
+ |   +- AlertUnreadable      what it was given is no alert
  +- EventError               an event was not made, published, read or scheduled
  |   +- EventNotReady        no msg_type, event_id, origin, handler... (AssertionError too)
  |   +- EventValueUnknown    a name or number that an enum does not have (AssertionError too)
@@ -53,6 +57,12 @@ SOAP fault names and HTTP statuses are chosen in ``aggregator.wire.faults`` only
 
 from __future__ import annotations
 
+from aggregator.errors.actions import (
+    ActionError,
+    ActionPostponed,
+    ActionUnconfigured,
+    AlertUnreadable,
+)
 from aggregator.errors.core import (
     AddRefused,
     AggregatorException,
@@ -114,8 +124,12 @@ from aggregator.errors.notifications import (
 )
 
 __all__ = [
+    "ActionError",
+    "ActionPostponed",
+    "ActionUnconfigured",
     "AddRefused",
     "AggregatorException",
+    "AlertUnreadable",
     "BrokerRefused",
     "BrokerUnavailable",
     "BrokerUnreachable",

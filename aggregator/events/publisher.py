@@ -16,6 +16,8 @@ from aggregator.events.settings import EventSettings, adjusted, get_events_excha
 from aggregator.events.topics import UNKNOWN, topic
 from aggregator.events.transport import Delivery, Exchange, connect
 
+#: The header of a message that names the event: the same when it is published again.
+KEY_HEADER = "event-key"
 #: The message of a kind of event: its class, or the id of its type.
 MessageType = type[Message] | int | None
 

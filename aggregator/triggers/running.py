@@ -55,7 +55,8 @@ class ActionEnd:
     """How an action ended: `done`, or else whether it is worth another try or nobody can say
     what became of it, and what to tell.
 
-    ``output`` is the document that it printed, serialised, empty for none.
+    ``output`` is the document that it printed, serialised, empty for none; ``detail`` is for the
+    log alone.
     """
 
     done: bool
@@ -63,6 +64,7 @@ class ActionEnd:
     unknown: bool = False
     output: bytes = b""
     message: str = ""
+    detail: str = ""
 
 
 RunAction = Callable[[str, str, bytes], Awaitable[ActionEnd]]
@@ -207,14 +209,15 @@ class Running:
 
     async def _do(self, action: ClaimedAction) -> None:
         words = {"rule": action.rule, "action": action.script}
-        told = numbered(action.told, number=action.id, attempt=action.attempts)
+        given = numbered(action.told, number=action.id, attempt=action.attempts)
         try:
-            end = await self._run(action.script, action.id, told)
+            end = await self._run(action.script, action.id, given)
         except Exception:
             logger.exception("the action %s failed, which is a bug", action.script, extra=words)
             end = ActionEnd(False, message="the action could not be run; the log tells more")
         level = logging.INFO if end.done else logging.WARNING
-        logger.log(level, "%s: %s", action.kind, end.message or "done", extra=words)
+        told = f"{end.message or 'done'} ({end.detail})" if end.detail else end.message or "done"
+        logger.log(level, "%s: %s", action.kind, told, extra=words)
         metrics.ACTIONS.labels(_outcome(end)).inc()
         while True:
             try:

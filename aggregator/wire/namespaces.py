@@ -46,6 +46,7 @@ RPPROVIDER = "http://mds.globus.org/rpprovider/2005/08"
 GLUE = "http://mds.globus.org/glue/ce/1.1"
 TRIGGER = "http://mds.globus.org/2004/08/trigger/types"
 TRIGGER_KEY = "http://mds.globus.org/2007/03/TriggerResourceKey"
+#: What is ours of triggers: their messages, and what MDS4 had no word for.
 TRIGGER_MORE = "urn:mds-aggregator:trigger"
 
 HEALTH = "urn:mds-aggregator:health"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests import soap
 from tests.databases import DATABASES
+from tests.notified import http_server
 from tests.waiting import until
 
 from .trigger_kit import MORE, TRIGGER, TriggerScene, rule, trigger_scene
@@ -201,3 +204,33 @@ def test_the_registration_of_mds4s_how_to_is_taken(scene: TriggerScene) -> None:
     until(lambda: scene.outcome("pbs") == "done")
     [given] = [one for one in scene.given() if "/pbs" in "".join(one.itertext())]
     assert given.find(f"xpathResult/{{{glue}}}ComputingElement") is not None
+
+
+def test_the_actions_that_ship_are_told_of_an_alert_and_of_its_end(tmp_path: Path) -> None:
+    """A rule of a real registration, the web hook and the file that the operator configured."""
+    posted: list[dict[str, object]] = []
+
+    def take(path: str, body: bytes) -> tuple[int, bytes]:
+        posted.append(json.loads(body))
+        return 204, b""
+
+    with http_server(take, content_type="application/json") as url:
+        more = f"[actions]\nwebhook_url = '{url}/alerts'\nlog_file = '{tmp_path}/alerts'\n"
+        with trigger_scene("sqlite", tmp_path, more=more, shipped=True) as scene:
+            scene.say("shipped", "<load>9</load>")
+            scene.add(
+                "shipped",
+                rule(LOAD, action="webhook", minimumFiringInterval=3600),
+                rule(LOAD, action="log", minimumFiringInterval=3600),
+            )
+            until(lambda: [scene.outcome("shipped", place) for place in (0, 1)] == ["done"] * 2)
+            scene.say("shipped", "<load>1</load>")
+            until(lambda: len(posted) == 2)
+            assert [one["state"] for one in posted] == ["fired", "recovered"]
+            assert {one["member"] for one in posted} == {"http://member.example.org/shipped"}
+            lines = until(
+                lambda: len(found := (tmp_path / "alerts").read_text().splitlines()) == 2 and found
+            )
+            told = [json.loads(line) for line in lines]
+            assert [one["state"] for one in told] == ["fired", "recovered"]
+            assert told[0]["since"] == told[1]["since"]

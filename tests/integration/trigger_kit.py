@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,18 +128,20 @@ def rule(expression: str, *, action: str = "act", **more: object) -> str:
 
 @contextmanager
 def trigger_scene(
-    kind: str, folder: Path, *, more: str = "", actions: Sequence[str] = ("act", "other")
+    kind: str, folder: Path, *, more: str = "", shipped: bool = False
 ) -> Iterator[TriggerScene]:
-    """A service on a database of a kind that runs as long as the block."""
+    """A service on a database of a kind that runs as long as the block; with the actions that
+    ship, or with `act` and `other`, of which the former is told of the end of an alert."""
     for name in ("data", "done", "probes", "actions"):
         (folder / name).mkdir(parents=True)
     _executable(folder / "probes" / "said", PROBE.format(folder=folder))
-    for name in actions:
+    for name in ("act", "other"):
         _executable(folder / "actions" / name, ACTION.format(folder=folder))
     with database(kind, folder) as store:
         config = (
-            f"[probes]\nfolder = '{folder}/probes'\n[triggers]\nfolder = '{folder}/actions'\n"
-            f"tell_end = ['act']\n{more}\n"
+            f"[probes]\nfolder = '{folder}/probes'\n"
+            + ("" if shipped else f"[triggers]\nfolder = '{folder}/actions'\ntell_end = ['act']\n")
+            + f"{more}\n"
             "[collect]\nlease_ttl = '1500ms'\n"
             "[groups.DefaultTriggerService]\nmin_interval_millis = 50\n"
             "[groups.TriggerRegistrationService]\nmin_interval_millis = 50\n"

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from aggregator.bus.life import ID_HEADER, Life
+from aggregator.bus.life import Life
 from aggregator.bus.settings import container_name, event_settings
 from aggregator.config import Settings
 from aggregator.config.events import EventsSettings
 from aggregator.config.server import ServerSettings
 from aggregator.events.encoding import decode
+from aggregator.events.publisher import KEY_HEADER
 from aggregator.events.settings import EventSettings
 from aggregator.events.transport import Delivery
 from aggregator.model import Entry, Health
@@ -92,10 +93,10 @@ def test_what_is_no_turn_is_no_event(kind: str) -> None:
 
 
 def test_a_key_is_the_changes_own() -> None:
-    first = only(FAILING).headers[ID_HEADER]
-    assert only(FAILING, replace(LIFE, ahead=5)).headers[ID_HEADER] == first
+    first = only(FAILING).headers[KEY_HEADER]
+    assert only(FAILING, replace(LIFE, ahead=5)).headers[KEY_HEADER] == first
     others = [FAILING._replace(sequence=43), FAILING._replace(at=NOW + 1)]
-    assert first not in {only(one).headers[ID_HEADER] for one in others}
+    assert first not in {only(one).headers[KEY_HEADER] for one in others}
 
 
 def test_what_a_member_sends_does_not_make_an_event_unwritable() -> None:

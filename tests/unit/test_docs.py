@@ -33,7 +33,9 @@ SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scrip
 REGISTRY = re.compile(
     r"\b(pypi|pythonhosted|npmjs|yarnpkg|crates|rubygems|packagist|anaconda|docker)\.(org|com|io)\b"
 )
-SETTING = re.compile(r"`((?:server|store|query|collect|probes|log)\.[a-z_]+)`")
+SETTING = re.compile(
+    r"`((?:server|store|query|collect|probes|notifications|events|actions|log)\.[a-z_]+)`"
+)
 
 
 def by_name(page: Page) -> str:
@@ -65,8 +67,9 @@ def test_no_page_names_a_package_registry(page: Page) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_settings_that_a_page_names_exist(page: Page) -> None:
     known = {row.name for row in Settings.describe()}
-    # A command's name reads like a setting's, and files have names too.
-    named = {name for name in SETTING.findall(page.text) if not name.endswith((".db", ".sock"))}
+    # A command's name reads like a setting's, and files and exchanges have names too.
+    other = (".db", ".sock", ".topic")
+    named = {name for name in SETTING.findall(page.text) if not name.endswith(other)}
     assert named <= known
 
 
@@ -238,6 +241,9 @@ def test_toml_that_is_shown_is_taken(text: str, tmp_path: Any) -> None:
         )
         assert load_member([file]).producers
     else:
+        for name in re.findall(r'^\w+_(?:password|token)_file = "([\w.-]+)"$', text, re.MULTILINE):
+            (tmp_path / name).write_text("secret")
+            (tmp_path / name).chmod(0o600)
         load_settings(file, environ={}, options={})
 
 

@@ -21,6 +21,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
 SHIPPED = modules(*FOLDERS)
 TESTS = modules("tests")
+#: What GT 4.2 names in every trigger that is new.
+DEFAULT_ACTION = "trigger-action-default"
 LONGEST_FILE, MEDIAN_FILE, LONGEST_FUNCTION = 300, 120, 50
 #: Words that say nothing of what a thing does.
 VAGUE = re.compile(
@@ -113,7 +115,7 @@ class TestPackages:
 
 
 class TestExecutables:
-    @pytest.mark.parametrize("folder", ["libexec/aggrexec", "bin", ".ci"])
+    @pytest.mark.parametrize("folder", ["libexec/aggrexec", "libexec/trigger", "bin", ".ci"])
     def test_are_executable_and_say_by_what(self, folder: str) -> None:
         found = [path for path in (ROOT / folder).iterdir() if path.is_file() and not path.suffix]
         assert found
@@ -124,6 +126,10 @@ class TestExecutables:
     def test_probes_are_at_their_names(self) -> None:
         names = {path.name for path in (ROOT / "libexec/aggrexec").iterdir()}
         assert {"ping-test", "aggregator-exec-test", "nagios", "host", "http"} <= names
+
+    def test_actions_are_at_their_names(self) -> None:
+        names = {path.name for path in (ROOT / "libexec/trigger").iterdir() if not path.suffix}
+        assert names - {"__pycache__"} == {"log", "mail", "webhook", "event", DEFAULT_ACTION}
 
 
 def functions(module: Module) -> Iterator[tuple[str, ast.AST]]:
