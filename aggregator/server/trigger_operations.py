@@ -48,7 +48,7 @@ from aggregator.triggers.resource import (
 )
 from aggregator.view.properties import document_tags
 from aggregator.wire import namespaces as ns
-from aggregator.wire.dialects import GET_DOCUMENT, Dialect
+from aggregator.wire.dialects import GET_DOCUMENT, GT4, Dialect
 from aggregator.wire.epr import EndpointReference, read_epr, write_epr
 from aggregator.wire.parse import parse
 
@@ -87,7 +87,9 @@ def create(site: Site, request: Request) -> Writing[Reply]:
 
     made: StoredTrigger = yield unit
     log.info("made a trigger", extra={"trigger": made.id, "member": address})
-    epr = _epr(site, made.id, request.dialect, name="TriggerEPR", namespace=ns.TRIGGER_MORE)
+    drafts = request.envelope.addressing.namespace == GT4.wsa
+    dialect = GT4 if drafts else request.dialect
+    epr = _epr(site, made.id, dialect, name="TriggerEPR", namespace=ns.TRIGGER_MORE)
     head = f'<t:CreateTriggerResponse xmlns:t="{ns.TRIGGER_MORE}">'.encode()
     return reply(head, epr, b"</t:CreateTriggerResponse>")
 

@@ -49,7 +49,8 @@ GET_EVENT_PROPERTIES = Operation("GetEventProperties", "tev", "EventPortType", (
 GET_EVENT_CAPABILITIES = Operation("GetServiceCapabilities", "tev", "EventPortType", ("oasis",))
 PULL_MESSAGES = Operation("PullMessages", "tev", "PullPointSubscription", ("oasis",))
 SET_PROPERTIES = Operation("SetResourceProperties", "rp", "SetResourceProperties")
-CREATE_TRIGGER = Operation("CreateTrigger", "trig", "TriggerService")
+# Its one body is that of both: WS-Addressing tells which dialect the reply is to be in.
+CREATE_TRIGGER = Operation("CreateTrigger", "trig", "TriggerService", ("oasis",))
 OPERATIONS = (
     ADD,
     GET_PROPERTY,

@@ -42,7 +42,7 @@ def create(scene: TriggerScene, name: str, family: soap.Family = "oasis") -> str
     header = f'<a:To xmlns:a="{soap.NS[family]["wsa"]}">x</a:To>'
     answer = soap.call(service(scene), body, header=header)
     assert answer.status == 200, answer.content
-    [address] = answer.body.iter("{*}Address")
+    [address] = answer.body.iter(f"{{{soap.NS[family]['wsa']}}}Address")
     [key] = answer.body.iter(KEY)
     assert address.text == f"{service(scene)}/{key.text}"
     return str(key.text)

@@ -33,7 +33,7 @@ pytestmark_published = pytest.mark.skipif(
     not SCHEMAS.exists(), reason=f"the published schemas are not at {SCHEMAS}"
 )
 
-OF_OASIS = [operation for operation in OPERATIONS if operation.spec != "tev"]
+OF_OASIS = [operation for operation in OPERATIONS if operation.spec not in ("tev", "trig")]
 
 
 @pytestmark_published
@@ -82,7 +82,7 @@ def test_actions_of_onvif_are_those_of_its_wsdl(reply: bool) -> None:
         for port in root.iter(WSDL + "portType")
         for declared in port.iter(WSDL + "operation")
     }
-    for operation in set(OPERATIONS) - set(OF_OASIS):
+    for operation in (one for one in OPERATIONS if one.spec == "tev"):
         assert OASIS.action(operation, reply=reply) == told[operation.port, operation.name]
 
 
