@@ -50,21 +50,7 @@ _TLS = (
         help="Log each call on standard error, and show tracebacks of errors.",
     ),
 )
-_TOOLKIT = (
-    click.option("-s", "--service", default="", metavar="URL", help="Address of the service."),
-    click.option(
-        "-e", "--eprFile", "epr_file", default="", metavar="FILE", help="File with its EPR."
-    ),
-    click.option(
-        "-k",
-        "--resource-key",
-        "keys",
-        nargs=2,
-        multiple=True,
-        metavar='"{NS}NAME" VALUE',
-        help="Reference property that names the resource.",
-    ),
-    *_TLS[:-2],
+_PROTECTION = (
     click.option(
         "-m",
         "--securityMech",
@@ -81,6 +67,31 @@ _TOOLKIT = (
         default=None,
         help="Sign or encrypt messages: accepted for an https address, refused for any other.",
     ),
+)
+_BASE = click.option(
+    "-b",
+    "--baseURL",
+    "base",
+    required=True,
+    metavar="URL",
+    help="Address of the services, without the name of one: http://host:8080/wsrf/services.",
+)
+_TOOLKIT = (
+    click.option("-s", "--service", default="", metavar="URL", help="Address of the service."),
+    click.option(
+        "-e", "--eprFile", "epr_file", default="", metavar="FILE", help="File with its EPR."
+    ),
+    click.option(
+        "-k",
+        "--resource-key",
+        "keys",
+        nargs=2,
+        multiple=True,
+        metavar='"{NS}NAME" VALUE',
+        help="Reference property that names the resource.",
+    ),
+    *_TLS[:-2],
+    *_PROTECTION,
     *_TLS[-2:],
 )
 _DIALECT = click.option(
@@ -103,6 +114,11 @@ def url_options(callback: Callback) -> Callback:
     return _collected(callback, _TLS)
 
 
+def base_options(callback: Callback) -> Callback:
+    """Give a command whose services lie under one address those that are left, and ``-b``."""
+    return _collected(callback, (_BASE, *_TLS[:-2], *_PROTECTION, *_TLS[-2:]))
+
+
 def dialect_option(callback: Callback) -> Callback:
     """Give a command the option ``--dialect``."""
     return _DIALECT(callback)
@@ -114,7 +130,7 @@ def _collected(callback: Callback, options: Iterable[Callable[[Callback], Callba
     @wraps(callback)
     def wrapper(**given: Any) -> Any:
         shared = {name: given.pop(name) for name in names & given.keys()}
-        shared.setdefault("service", given.get("url", ""))
+        shared.setdefault("service", given.pop("base", "") or given.get("url", ""))
         toolkit = Toolkit(
             service=shared["service"],
             epr_file=shared.get("epr_file", ""),

@@ -114,3 +114,31 @@ def _qname(name: str) -> tuple[str, str]:
     if not brace:
         return "", escape(local)
     return f" xmlns:p={quoteattr(namespace[1:])}", f"p:{escape(local)}"
+
+
+def create_trigger(monitored: str) -> bytes:
+    """The body of CreateTrigger, the same in both dialects."""
+    return (
+        f'<t:CreateTrigger xmlns:t="{ns.TRIGGER_MORE}"><t:MonitoredURL>{escape(monitored)}'
+        "</t:MonitoredURL></t:CreateTrigger>"
+    ).encode()
+
+
+def set_properties(values: Mapping[str, Sequence[str]], *, dialect: Dialect) -> bytes:
+    """The body of SetResourceProperties (WS-ResourceProperties 1.2, section 6.4).
+
+    `values` are texts by the Clark names of the properties; one without any is deleted.
+    """
+    steps = []
+    for name, texts in values.items():
+        uri, _, local = name[1:].rpartition("}")
+        declared = f" xmlns:p={quoteattr(uri)}"
+        if not texts:
+            steps.append(f'<rp:Delete{declared} ResourceProperty="p:{local}"/>')
+            continue
+        inner = "".join(f"<p:{local}{declared}>{escape(text)}</p:{local}>" for text in texts)
+        steps.append(f"<rp:Update>{inner}</rp:Update>")
+    return (
+        f'<rp:SetResourceProperties xmlns:rp="{dialect.rp}">{"".join(steps)}'
+        "</rp:SetResourceProperties>"
+    ).encode()

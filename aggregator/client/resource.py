@@ -97,6 +97,18 @@ class Resource:
         body = bodies.get_properties(names, dialect=self.dialect)
         return tuple(self._call(wsrf.GET_PROPERTIES, body).iterchildren(tag="*"))
 
+    def set_properties(self, values: Mapping[str, Sequence[str]]) -> None:
+        """Give resource properties other values, by their Clark names; none deletes one."""
+        self._call(wsrf.SET_PROPERTIES, bodies.set_properties(values, dialect=self.dialect))
+
+    def create_trigger(self, monitored: str) -> EndpointReference:
+        """Have a TriggerService make a trigger that watches an address."""
+        reply = self._call(wsrf.CREATE_TRIGGER, bodies.create_trigger(monitored))
+        reference = reply.find(ns.clark(ns.TRIGGER_MORE, "TriggerEPR"))
+        if reference is None:
+            raise RemoteError(f"{self.epr.address} answered CreateTrigger without an EPR")
+        return read_epr(reference)
+
     def query(
         self,
         expression: str,

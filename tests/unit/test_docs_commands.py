@@ -7,7 +7,7 @@ import re
 import click
 import pytest
 
-from aggregator.cli import servicegroup_add, wsrf
+from aggregator.cli import servicegroup_add, triggers, wsrf
 from aggregator.cli.entries import entries
 from aggregator.cli.query import query
 from aggregator.config import OPTIONS, option_help
@@ -22,6 +22,9 @@ COMMANDS: dict[str, click.Command] = {
     "wsrf-set-termination-time": wsrf.set_termination_time,
     "wsrf-destroy": wsrf.destroy,
     "mds-servicegroup-add": servicegroup_add.main,
+    "mds-trigger-create": triggers.create,
+    "mds-trigger-view": triggers.view,
+    "mds-trigger-edit": triggers.edit,
     "query": query,
     "entries": entries,
 }
