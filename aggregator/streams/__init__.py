@@ -1,0 +1,22 @@
+"""Data streams: rows that any thread stores, and that are sent on from time to time, in order.
+
+::
+
+    from aggregator.streams import SqliteDataStreamer
+
+    with SqliteDataStreamer("logging.db") as streamer:
+        streamer.add_storage("logkey", ["level", "msg"], ["INTEGER", "VARCHAR"])
+        streamer.stream("logkey", "n1", None, "data", 5, lambda rows, userdata: repr(rows))
+        streamer.store_data("logkey", time.time(), 20, "up")
+        again_at = streamer.do_updates(time.time(), messenger)
+
+All of it is on docs/streams.md.
+"""
+
+from __future__ import annotations
+
+from aggregator.streams.retention import Retention
+from aggregator.streams.stream import StreamStatus
+from aggregator.streams.streamer import SqliteDataStreamer
+
+__all__ = ["Retention", "SqliteDataStreamer", "StreamStatus"]

@@ -1,0 +1,1 @@
+"""Messengers: ways by which streams leave, a module each."""
