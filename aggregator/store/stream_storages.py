@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table, delete, insert, inspect, select, update
+from sqlalchemy import Connection, Insert, Table, bindparam, delete, insert, inspect, select, update
 
 from aggregator.errors import StreamRefused
 from aggregator.store.engine import Store
@@ -27,6 +27,11 @@ from aggregator.store.write import Write
 # Any number will do that other programs of the same database hardly use.
 _MAKING_LOCK = 0x6D64732D73747265
 
+# Made once, since all that is stored goes through them.
+_own = storages.c.table_key == bindparam("of")
+DRAW = update(storages).where(_own).values(last=storages.c.last + bindparam("drawn"))
+LAST = select(storages.c.last).where(_own)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Storage:
@@ -36,6 +41,7 @@ class Storage:
     ident: str
     columns: tuple[StreamColumn, ...]
     table: Table
+    insert: Insert
 
 
 def make_tables(store: Store) -> None:
@@ -81,7 +87,7 @@ def _added(write: Write, key: str, columns: tuple[StreamColumn, ...]) -> Storage
                 f"the storage {found.table_key!r} is there already, with other columns"
                 f" ({there}): give the same ones, or another table key"
             )
-        return Storage(key, found.ident, columns, table)
+        return Storage(key, found.ident, columns, table, insert(table))
     if key.lower() in (name.lower() for name in inspect(write.connection).get_table_names()):
         raise StreamRefused(
             f"the database has a table {key!r} that is no storage of streams: choose another"
@@ -91,7 +97,7 @@ def _added(write: Write, key: str, columns: tuple[StreamColumn, ...]) -> Storage
     table.create(write.connection)
     values = {"table_key": key, "ident": ident, "columns": _written(columns), "last": 0}
     write.connection.execute(insert(storages).values(values))
-    return Storage(key, ident, columns, table)
+    return Storage(key, ident, columns, table, insert(table))
 
 
 def _written(columns: Sequence[StreamColumn]) -> str:
@@ -132,13 +138,13 @@ def append_rows(write: Write, rows: Sequence[NewRow]) -> list[int]:
     numbers = [0] * len(rows)
     for key in sorted(places):
         first = _drawn(write.connection, key, len(places[key]))
-        table = rows[places[key][0]].storage.table
-        names = [column.name for column in table.columns]
+        storage = rows[places[key][0]].storage
+        names = [column.name for column in storage.table.columns]
         made = []
         for number, place in enumerate(places[key], first):
             numbers[place] = number
             made.append(dict(zip(names, (number, *rows[place].values), strict=True)))
-        write.connection.execute(insert(table), made)
+        write.connection.execute(storage.insert, made)
     if write.connection.dialect.name == "postgresql":
         # psycopg sends many rows as a pipeline, after which PostgreSQL (15 at least) never ends a
         # silent session, so that its locks would stay for ever.
@@ -148,16 +154,17 @@ def append_rows(write: Write, rows: Sequence[NewRow]) -> list[int]:
 
 def _drawn(connection: Connection, key: str, count: int) -> int:
     """The first of so many numbers."""
-    own = storages.c.table_key == key
-    connection.execute(update(storages).where(own).values(last=storages.c.last + count))
-    last = connection.execute(select(storages.c.last).where(own)).scalar_one()
-    return int(last) - count + 1
+    connection.execute(DRAW, {"of": key, "drawn": count})
+    return _last(connection, key) - count + 1
 
 
 def last_row(connection: Connection, storage: Storage) -> int:
     """The number of the row that was stored last; 0 where none was."""
-    asked = select(storages.c.last).where(storages.c.table_key == storage.key)
-    return int(connection.execute(asked).scalar_one())
+    return _last(connection, storage.key)
+
+
+def _last(connection: Connection, key: str) -> int:
+    return int(connection.execute(LAST, {"of": key}).scalar_one())
 
 
 class Pruned(NamedTuple):

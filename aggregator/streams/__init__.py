@@ -10,13 +10,31 @@
         streamer.store_data("logkey", time.time(), 20, "up")
         again_at = streamer.do_updates(time.time(), messenger)
 
-All of it is on docs/streams.md.
+All of it is on docs/streams.md. The messengers are in ``aggregator.streams.messengers``, a module
+each.
 """
 
 from __future__ import annotations
 
+from aggregator.store.stream_positions import SetAside
+from aggregator.streams.batch import Batch
+from aggregator.streams.destinations import split
+from aggregator.streams.log_handler import LOG_KEYS, LOG_TYPES, LogHandler
+from aggregator.streams.messenger import BatchMessenger, Messenger
 from aggregator.streams.retention import Retention
 from aggregator.streams.stream import StreamStatus
 from aggregator.streams.streamer import SqliteDataStreamer
 
-__all__ = ["Retention", "SqliteDataStreamer", "StreamStatus"]
+__all__ = [
+    "LOG_KEYS",
+    "LOG_TYPES",
+    "Batch",
+    "BatchMessenger",
+    "LogHandler",
+    "Messenger",
+    "Retention",
+    "SetAside",
+    "SqliteDataStreamer",
+    "StreamStatus",
+    "split",
+]
