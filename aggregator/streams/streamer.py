@@ -206,6 +206,11 @@ class SqliteDataStreamer:
         self._require_usable()
         return [stream.status() for stream in list(self._streams.values())]
 
+    @property
+    def lost_rows(self) -> int:
+        """How many rows the retention removed though a stream had not sent them."""
+        return self._pruning.lost
+
     def set_aside(self, table_key: str, name: str = "") -> list[SetAside]:
         """The rows that a stream had to go on without, and why; raises StoreUnavailable."""
         storage = self._storage(table_key)

@@ -1,0 +1,320 @@
+"""What can't be sent is tried again, in order, without loss; what is at fault is set aside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from aggregator.errors import MessageNotSent, MessageRefused, StreamRefused, StreamValueError
+from aggregator.streams import SqliteDataStreamer
+from tests import streams_kit
+from tests.streams_kit import BatchRecorder, Recorder, as_it_is, begin, store
+
+place, streamer = streams_kit.place, streams_kit.streamer
+
+
+class Faulty:
+    """Raises so many times, and never again."""
+
+    def __init__(self, times: int, error: Exception | None = None) -> None:
+        self.left = times
+        self.error = error or ConnectionError("the receiver is away")
+
+    def __call__(self) -> None:
+        if self.left:
+            self.left -= 1
+            raise self.error
+
+
+def test_a_message_that_is_not_sent_is_sent_again_as_it_was(streamer: SqliteDataStreamer) -> None:
+    messenger = BatchRecorder()
+    messenger.fail = Faulty(2)
+    begin(streamer, period=1)
+    store(streamer, "a", "b")
+    assert streamer.do_updates(100, messenger) == 101
+    store(streamer, "c")
+    assert streamer.do_updates(101, messenger) == 103
+    (status,) = streamer.status()
+    assert (status.failures, status.waiting, status.sent) == (2, 3, 0)
+    assert status.last_error == "ConnectionError: the receiver is away"
+    streamer.do_updates(103, messenger)
+    # The first two under the name that they had, and then what has come since.
+    assert [[row[-1] for row in message] for message, _ in messenger.sent] == [["a", "b"], ["c"]]
+    assert len({batch.id for batch in messenger.tried[:3]}) == 1
+    assert len({batch.id for _, batch in messenger.sent}) == 2
+    assert [batch.attempt for batch in messenger.tried] == [1, 2, 3, 1]
+    assert streamer.status()[0].failures == 0
+
+
+def test_the_pause_grows_and_ends_with_the_trouble(streamer: SqliteDataStreamer) -> None:
+    messenger = Recorder()
+    messenger.fail = Faulty(12)
+    begin(streamer, period=1)
+    store(streamer, "x")
+    now, pauses = 100.0, []
+    for _ in range(12):
+        again = streamer.do_updates(now, messenger)
+        pauses.append(again - now)
+        # Asked too soon, it sends nothing.
+        streamer.do_updates(again - 0.01, messenger)
+        now = again
+    assert pauses == [1, 1 * 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60]
+    assert streamer.do_updates(now, messenger) == now + 1
+    assert messenger.last() == ["x"]
+
+
+def test_a_long_period_is_not_made_longer(streamer: SqliteDataStreamer) -> None:
+    messenger = Recorder()
+    messenger.fail = Faulty(3)
+    begin(streamer, period=300)
+    store(streamer, "x")
+    for now in (0, 300, 600):
+        assert streamer.do_updates(now, messenger) == now + 300
+
+
+def test_a_formatter_that_fails_is_tried_again(streamer: SqliteDataStreamer) -> None:
+    messenger, fail = Recorder(), Faulty(1, KeyError("level"))
+
+    def formatter(rows: list[list[Any]], userdata: Any) -> Any:
+        # What it does to its rows harms no later attempt.
+        rows.reverse()
+        fail()
+        return rows
+
+    begin(streamer, period=1, formatter=formatter)
+    store(streamer, "a", "b")
+    streamer.do_updates(1, messenger)
+    assert streamer.status()[0].last_error == "KeyError: 'level'"
+    streamer.do_updates(2, messenger)
+    assert messenger.last() == ["b", "a"]
+
+
+def test_a_formatter_that_returns_None_has_nothing_to_send(streamer: SqliteDataStreamer) -> None:
+    messenger = Recorder()
+    begin(streamer, period=1, formatter=lambda rows, _: rows if len(rows) > 1 else None)
+    store(streamer, "dull")
+    streamer.do_updates(1, messenger)
+    store(streamer, "a", "b")
+    streamer.do_updates(2, messenger)
+    assert messenger.last() == ["a", "b"]
+
+
+def test_the_trouble_of_one_stream_is_not_that_of_others(streamer: SqliteDataStreamer) -> None:
+    sent: list[Any] = []
+
+    def send(message: Any, nodes: Any, groups: Any, docks: Any) -> None:
+        if nodes == "dead":
+            raise OSError("no route to host")
+        sent.append(message)
+
+    for name, node in (("one", "dead"), ("two", "well")):
+        streamer.stream("logkey", node, None, None, 1, as_it_is, name=name)
+    store(streamer, "x")
+    streamer.do_updates(1, send)
+    store(streamer, "y")
+    streamer.do_updates(2, send)
+    assert [row[-1] for message in sent for row in message] == ["x", "y"]
+
+
+def test_no_row_is_passed_over_unless_that_is_wanted(streamer: SqliteDataStreamer) -> None:
+    messenger = Recorder()
+    messenger.fail = Faulty(30, MessageRefused("no"))
+    begin(streamer, period=100)
+    store(streamer, "poison")
+    store(streamer, "good")
+    for turn in range(31):
+        streamer.do_updates(turn * 100, messenger)
+    assert messenger.last() == ["poison", "good"]
+
+
+def never_poison(rows: list[list[Any]], userdata: Any) -> Any:
+    if any(row[-1] == "poison" for row in rows):
+        raise ValueError("can't format poison")
+    return rows
+
+
+def refused_poison(message: list[list[Any]], *to: Any) -> None:
+    if any(row[-1] == "poison" for row in message):
+        raise MessageRefused("HTTP status 422")
+
+
+@pytest.mark.parametrize(
+    ("formatter", "check", "reason"),
+    [
+        (never_poison, None, "ValueError: can't format poison"),
+        (as_it_is, refused_poison, "MessageRefused: HTTP status 422"),
+    ],
+)
+def test_a_row_that_is_at_fault_is_found_and_set_aside(
+    streamer: SqliteDataStreamer, formatter: Any, check: Callable[..., None] | None, reason: str
+) -> None:
+    taken: list[Any] = []
+
+    def send(message: Any, *to: Any) -> None:
+        if check:
+            check(message, *to)
+        taken.append([row[-1] for row in message])
+
+    begin(streamer, period=1, formatter=formatter, set_aside_after=2)
+    store(streamer, *"abcdefghij")
+    (poison,) = store(streamer, "poison")
+    store(streamer, *"klmnopqrst")
+    now = 0.0
+    for _ in range(40):
+        now = streamer.do_updates(now, send)
+    assert [text for message in taken for text in message] == list("abcdefghijklmnopqrst")
+    ((row, at, why),) = [(one.row, one.at, one.reason) for one in streamer.set_aside("logkey")]
+    assert poison.endswith(f".{row}")
+    assert why == reason
+    assert 0 < at < now
+    # It is in the table still, and later messages are as large as ever.
+    store(streamer, *(str(n) for n in range(100)))
+    for _ in range(10):
+        now = streamer.do_updates(now, send)
+    assert len(taken[-1]) > 20
+    begin(streamer, period=1, name="all")
+    messenger = Recorder()
+    streamer.do_updates(now, messenger)
+    assert "poison" in messenger.last()
+
+
+def test_a_receiver_that_is_away_makes_no_row_guilty(streamer: SqliteDataStreamer) -> None:
+    messenger = Recorder()
+    messenger.fail = Faulty(20, MessageNotSent("HTTP status 503"))
+    begin(streamer, period=100, set_aside_after=1)
+    store(streamer, "a", "b")
+    for turn in range(21):
+        streamer.do_updates(turn * 100, messenger)
+    assert messenger.last() == ["a", "b"]
+    assert streamer.set_aside("logkey") == []
+
+
+def test_a_backlog_goes_in_messages_of_bounded_size(streamer: SqliteDataStreamer) -> None:
+    messenger = Recorder()
+    begin(streamer, period=1, batch_size=7)
+    store(streamer, *(str(n) for n in range(30)))
+    streamer.do_updates(1, messenger)
+    assert [len(one.message) for one in messenger.sent] == [7, 7, 7, 7, 2]
+    assert messenger.last() == [str(n) for n in range(30)]
+
+
+def test_large_rows_go_in_messages_of_bounded_bytes() -> None:
+    messenger = Recorder()
+    with streams_kit.logging_to(":memory:") as streamer:
+        begin(streamer, period=1)
+        store(streamer, *("x" * 2**20 for _ in range(40)))
+        streamer.do_updates(1, messenger)
+    assert [len(one.message) for one in messenger.sent] == [4] * 10
+
+
+def test_one_turn_is_bounded_and_the_rest_waits() -> None:
+    messenger = Recorder()
+    with streams_kit.logging_to(":memory:") as streamer:
+        begin(streamer, period=1, batch_size=1)
+        store(streamer, *(str(n) for n in range(150)))
+        assert streamer.do_updates(1, messenger) == 2
+        assert len(messenger.sent) == 100
+        streamer.do_updates(2, messenger)
+    assert messenger.last() == [str(n) for n in range(150)]
+
+
+def test_a_messenger_may_do_anything_with_the_streamer(streamer: SqliteDataStreamer) -> None:
+    """Ask it, store, stop the stream that it sends for, add another."""
+    sent: list[Any] = []
+
+    def send(message: Any, *to: Any) -> None:
+        sent.append(message)
+        assert streamer.do_updates(1, send) > 0
+        store(streamer, "made while sending")
+        assert streamer.stop_stream("logkey") == "mine"
+        begin(streamer, name="next")
+
+    begin(streamer, period=1, userdata="mine", batch_size=1)
+    store(streamer, "a")
+    streamer.do_updates(1, send)
+    assert len(sent) == 1
+    assert streamer.stop_stream("logkey") is None
+
+
+def test_an_interrupt_passes_and_loses_nothing(streamer: SqliteDataStreamer) -> None:
+    messenger = BatchRecorder()
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    messenger.fail = interrupt
+    begin(streamer, period=1)
+    store(streamer, "a")
+    with pytest.raises(KeyboardInterrupt):
+        streamer.do_updates(1, messenger)
+    messenger.fail = lambda: None
+    streamer.do_updates(2, messenger)
+    assert messenger.last() == ["a"]
+    assert len({batch.id for batch in messenger.tried}) == 1
+
+
+def test_failures_are_logged_without_a_traceback(
+    streamer: SqliteDataStreamer, caplog: pytest.LogCaptureFixture
+) -> None:
+    messenger = Recorder()
+    messenger.fail = Faulty(1)
+    begin(streamer, period=1, name="mine")
+    store(streamer, "a")
+    with caplog.at_level(logging.INFO, logger="aggregator.streams"):
+        streamer.do_updates(1, messenger)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "the stream of logkey (mine) failed for the 1. time, and is tried again in 1 s:"
+        " ConnectionError: the receiver is away"
+    )
+    assert record.exc_info is None
+
+
+def test_a_clock_that_is_set_back_or_jumps_ahead_does_no_harm(streamer: SqliteDataStreamer) -> None:
+    messenger = Recorder()
+    begin(streamer, period=5)
+    store(streamer, "a")
+    assert streamer.do_updates(1_000_000, messenger) == 1_000_005
+    store(streamer, "b")
+    assert streamer.do_updates(1000, messenger) == 1005
+    store(streamer, "c")
+    assert streamer.do_updates(1002, messenger) == 1005
+    assert streamer.do_updates(9_000_000, messenger) == 9_000_005
+    assert messenger.last() == ["a", "b", "c"]
+    assert streamer.do_updates(-50, messenger) == -45
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"period": 0}, "period must be"),
+    ({"period": float("nan")}, "period must be"),
+    ({"period": "5"}, "period must be"),
+    ({"formatter": None}, "a formatter is called"),
+    ({"batch_size": 0}, "batch_size must be"),
+    ({"set_aside_after": 0}, "set_aside_after must be"),
+    ({"name": "a b"}, "can't name a stream"),
+    ({"start": "soon"}, "start must be"),
+    ({"start": float("inf")}, "start must be"),
+    ({"parameters": [1]}, "no sqlfilter"),
+    ({"sqlfilter": "level > ?", "parameters": "1"}, "parameters must be a list"),
+    ({"sqlfilter": "level > 'x'"}, "compares a number with a text"),
+]
+
+
+@pytest.mark.parametrize(("options", "complaint"), WRONG, ids=range(len(WRONG)))
+def test_a_stream_that_can_not_be_is_refused(options: dict[str, Any], complaint: str) -> None:
+    with streams_kit.logging_to(":memory:") as streamer:
+        with pytest.raises((StreamRefused, StreamValueError), match=complaint):
+            begin(streamer, **options)
+        assert streamer.status() == []
+
+
+@pytest.mark.parametrize("given", [7, [""], ["a", 7], [None], {"a": 1}, b"n1", ["x" * 2000]])
+def test_destinations_that_are_none_are_refused(given: Any) -> None:
+    with (
+        streams_kit.logging_to(":memory:") as streamer,
+        pytest.raises(StreamRefused, match=r"dstgroups (must be|holds)"),
+    ):
+        streamer.stream("logkey", None, given, None, 1, as_it_is)
