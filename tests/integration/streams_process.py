@@ -38,7 +38,7 @@ def _appending(path: Path) -> int:
 def _streaming(place: str) -> SqliteDataStreamer:
     streamer = SqliteDataStreamer(place, timeout=20)
     streamer.add_storage("rows", ["text"], ["VARCHAR"])
-    streamer.stream("rows", None, None, None, 0.02, lambda rows, _: rows, row_ids=True)
+    streamer.stream("rows", None, None, None, 0.2, lambda rows, _: rows, row_ids=True)
     return streamer
 
 

@@ -34,10 +34,15 @@ def lines(path: Path) -> list[tuple[str, str]]:
 
 
 def until_acknowledged(folder: Path, count: int) -> None:
-    path, deadline = folder / "acknowledged", time.monotonic() + 400
-    while not path.exists() or path.read_bytes().count(b";") < count:
+    path, deadline, found = folder / "acknowledged", time.monotonic() + 400, 0
+    while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    with path.open("rb") as file:
+        while found < count:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+            found += file.read().count(b";")
 
 
 @pytest.mark.long
