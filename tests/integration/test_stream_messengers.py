@@ -1,0 +1,334 @@
+"""Each messenger, to what it is for: an HTTP server, an event bus, a consumer, a function."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from aggregator.errors import EventNotReady, MessageNotSent, MessageRefused, StreamRefused
+from aggregator.events import DataBlockEventSubscriber, configure
+from aggregator.streams import Batch, SqliteDataStreamer
+from aggregator.streams.destinations import Destinations
+from aggregator.streams.messengers import FunctionMessenger
+from aggregator.streams.messengers.events import EventMessenger
+from aggregator.streams.messengers.http import HttpMessenger
+from aggregator.streams.messengers.notification import NotificationMessenger
+from aggregator.wire.dialects import GT4, OASIS, Dialect
+from aggregator.wire.epr import EndpointReference
+from tests import events_kit, notified, streams_kit
+from tests.clients.own_schemas import check_against_ours
+from tests.events_kit import Inbox
+from tests.streams_kit import begin, store
+
+system_on_each, way = events_kit.system_on_each, events_kit.way
+system_on_amqp = events_kit.system_on_amqp
+
+
+@pytest.fixture
+def streamer() -> Iterator[SqliteDataStreamer]:
+    with streams_kit.logging_to(":memory:") as made:
+        yield made
+
+
+def text_of(rows: list[list[Any]], userdata: Any) -> str:
+    """A formatter for messengers of texts."""
+    return " ".join(str(row[-1]) for row in rows)
+
+
+def to_all(streamer: SqliteDataStreamer, **options: Any) -> None:
+    streamer.stream(
+        "logkey", "n1,n2", {"data"}, ["log", "ü,x\r\n"], 1, **({"formatter": text_of} | options)
+    )
+
+
+@dataclass
+class Receiver:
+    """What was posted, and how it is answered."""
+
+    url: str = ""
+    posts: list[tuple[bytes, Message]] = field(default_factory=list)
+    respond: Callable[[], int] = lambda: 204
+
+
+@contextmanager
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = found.respond()
+            found.posts.append((body, self.headers))
+            self.send_response(status)
+            if status == 302:
+                self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    found.url = f"http://127.0.0.1:{server.server_port}/rows?of=node7"
+    try:
+        yield found
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+# A function.
+
+
+def test_a_function_is_told_of_the_batch(streamer: SqliteDataStreamer) -> None:
+    given: list[tuple[Any, Batch]] = []
+    ids = store(streamer, "a", "b")
+    to_all(streamer)
+    streamer.do_updates(1, FunctionMessenger(lambda *both: given.append(both)))
+    ((message, batch),) = given
+    assert message == "a b"
+    assert list(batch.row_ids) == ids
+    assert batch.to == Destinations("n1,n2", {"data"}, ["log", "ü,x\r\n"])
+
+
+def test_a_messenger_of_batches_sends_what_is_of_no_stream_too() -> None:
+    given: list[tuple[Any, Batch]] = []
+    messenger = FunctionMessenger(lambda *both: given.append(both))
+    for _ in range(2):
+        messenger.send("hello", "n1", None, ["log"])
+    assert [(message, batch.to) for message, batch in given] == [
+        ("hello", Destinations("n1", None, ["log"]))
+    ] * 2
+    assert given[0][1].id != given[1][1].id
+
+
+# HTTP.
+
+
+def test_http_posts_each_message_with_a_name_that_stays(streamer: SqliteDataStreamer) -> None:
+    statuses = iter([503, 204, 204])
+    with receiver() as found:
+        found.respond = lambda: next(statuses)
+        messenger = HttpMessenger(found.url, content_type="text/plain", token="secret")
+        to_all(streamer)
+        store(streamer, "a", "ü")
+        streamer.do_updates(1, messenger)
+        assert streamer.status()[0].last_error == (
+            f"MessageNotSent: {found.url} answered with HTTP status 503"
+        )
+        streamer.do_updates(2, messenger)
+        store(streamer, "c")
+        streamer.do_updates(3, messenger)
+    bodies = [body.decode() for body, _ in found.posts]
+    assert bodies == ["a ü", "a ü", "c"]
+    first, again, other = (headers for _, headers in found.posts)
+    assert first["Idempotency-Key"] == again["Idempotency-Key"] != other["Idempotency-Key"]
+    assert first["Content-Type"] == "text/plain"
+    assert first["Authorization"] == "Bearer secret"
+    assert first["Stream-Nodes"] == "n1,n2"
+    assert first["Stream-Groups"] == "data"
+    assert first["Stream-Docks"] == "log,%C3%BC%2Cx"
+    assert (first["Stream-Rows"], other["Stream-Rows"]) == ("2", "1")
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, MessageRefused),
+        (413, MessageRefused),
+        (422, MessageRefused),
+        (302, MessageNotSent),
+        (401, MessageNotSent),
+        (404, MessageNotSent),
+        (429, MessageNotSent),
+        (500, MessageNotSent),
+    ],
+)
+def test_http_tells_what_is_at_fault_from_what_may_pass(status: int, error: type) -> None:
+    with receiver() as found:
+        found.respond = lambda: status
+        with pytest.raises(MessageNotSent, match=f"HTTP status {status}") as raised:
+            HttpMessenger(found.url).send(b"x", None, None, None)
+    assert type(raised.value) is error
+    assert len(found.posts) == 1
+
+
+def test_http_without_an_answer_is_told(streamer: SqliteDataStreamer) -> None:
+    with receiver() as found:
+        gone = HttpMessenger(found.url, timeout=2)
+    with pytest.raises(MessageNotSent, match="gave no reply"):
+        gone.send("x", None, None, None)
+
+
+def test_http_hangs_no_longer_than_it_may() -> None:
+    ending = threading.Event()
+    with receiver() as found:
+        found.respond = lambda: 204 if ending.wait(20) else 500
+        with pytest.raises(MessageNotSent, match=r"did not answer within 0\.3 s"):
+            HttpMessenger(found.url, timeout=0.3).send("x", None, None, None)
+        ending.set()
+
+
+def test_http_sends_texts_and_bytes_and_refuses_the_rest() -> None:
+    with receiver() as found:
+        messenger = HttpMessenger(found.url)
+        for message in ("é", b"\0\xff", bytearray(b"x")):
+            messenger.send(message, None, None, None)
+        for wrong in ({"a": 1}, None, "\ud800"):
+            with pytest.raises(MessageRefused):
+                messenger.send(wrong, None, None, None)
+    assert [body for body, _ in found.posts] == ["é".encode(), b"\0\xff", b"x"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"url": "ftp://host/x"},
+        {"url": "host"},
+        {"url": None},
+        {"token": "a\r\nX-Evil: 1"},
+        {"content_type": "text/plain\n"},
+        {"timeout": 0},
+    ],
+)
+def test_http_that_can_not_be_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(StreamRefused):
+        HttpMessenger(**({"url": "http://127.0.0.1/"} | options))
+
+
+# The event bus.
+
+
+def test_the_event_bus_carries_messages(system_on_each: str, streamer: SqliteDataStreamer) -> None:
+    inbox = Inbox()
+    subscriber = DataBlockEventSubscriber(origin="node7")
+    subscriber.on_data = inbox
+    with subscriber:
+        messenger = EventMessenger("node7")
+        to_all(streamer)
+        ids = store(streamer, "a", "ü")
+        streamer.do_updates(1, messenger)
+        data = inbox.next()
+        streamer.stop_stream("logkey")
+        to_all(streamer, start="oldest")
+        streamer.do_updates(2, messenger)
+        again = inbox.next()
+    event = data.content
+    assert event.additional_data.data_block == "a ü"
+    assert (event.origin, event.additional_data.dataset_id) == ("node7", "logkey")
+    told = json.loads(event.body)
+    assert told["rows"] == ids
+    assert (told["nodes"], told["groups"], told["docks"]) == (
+        ["n1", "n2"],
+        ["data"],
+        ["log", "ü,x"],
+    )
+    assert data.headers["event-key"] == told["id"] == again.headers["event-key"]
+
+
+def test_a_broker_that_is_away_loses_nothing(way: Any, streamer: SqliteDataStreamer) -> None:
+    configure(timeout=2.0)
+    inbox = Inbox()
+    subscriber = DataBlockEventSubscriber(origin="node7", broker=events_kit.amqp_url())
+    subscriber.on_data = inbox
+    with subscriber:
+        messenger = EventMessenger("node7")
+        begin(streamer, formatter=text_of, period=1)
+        store(streamer, "a")
+        streamer.do_updates(1, messenger)
+        assert inbox.next().content.additional_data.data_block == "a"
+        way.cut()
+        store(streamer, "b")
+        streamer.do_updates(2, messenger)
+        assert streamer.status()[0].failures == 1
+        way.mend()
+        streamer.do_updates(4, messenger)
+        assert inbox.next().content.additional_data.data_block == "b"
+
+
+def test_an_event_that_can_not_be_is_refused(system_on_amqp: str) -> None:
+    messenger = EventMessenger("node7")
+    for message in ("x" * 2**21, b"\xff", {"a": 1}):
+        with pytest.raises(MessageRefused):
+            messenger.send(message, None, None, None)
+    with pytest.raises(EventNotReady):
+        EventMessenger("")
+
+
+# WS-Notification.
+
+
+@pytest.mark.parametrize("dialect", [OASIS, GT4], ids=lambda dialect: dialect.name)
+def test_a_consumer_is_notified(dialect: Dialect, streamer: SqliteDataStreamer) -> None:
+    statuses = iter([503, 202, 202])
+    with notified.consumer() as consumer:
+        consumer.respond = lambda body: next(statuses)
+        reference = EndpointReference(
+            consumer.url, parameters=(b'<k:Key xmlns:k="urn:k">7</k:Key>',), wsa=dialect.wsa
+        )
+        messenger = NotificationMessenger(reference)
+        to_all(streamer)
+        ids = store(streamer, "a <b>", "c & d")
+        streamer.do_updates(1, messenger)
+        assert streamer.status()[0].failures == 1
+        streamer.do_updates(2, messenger)
+        store(streamer, "e")
+        streamer.do_updates(3, messenger)
+        first, second = consumer.messages()
+        assert [first.get("id"), second.get("id")] == consumer.ids()
+        envelope = etree.fromstring(consumer.bodies[0])
+    assert first.tag == "{urn:mds-aggregator:streams}StreamMessage"
+    assert first.findtext("{*}Payload") == "a <b> c & d"
+    assert [one.text for one in first.iterfind("{*}Row")] == ids
+    assert [one.text for one in first.iterfind("{*}Node")] == ["n1", "n2"]
+    assert [one.text for one in first.iterfind("{*}Group")] == ["data"]
+    assert first.get("table") == "logkey"
+    assert envelope.findtext("{*}Header/{urn:k}Key") == "7"
+    topic = envelope.find(".//{*}Topic")
+    assert topic.text.endswith(":logkey")
+    assert topic.nsmap[topic.text.partition(":")[0]] == "urn:mds-aggregator:streams"
+    check_against_ours(first)
+    check_against_ours(envelope.find("{*}Body")[0])
+
+
+@pytest.mark.parametrize("payload", [b"\0\xff", "a\x01b", "line\r\nline", "\ufffe"])
+def test_what_xml_can_not_hold_goes_as_base64(payload: str | bytes) -> None:
+    with notified.consumer() as consumer:
+        NotificationMessenger(consumer.url).send(payload, None, None, None)
+        (message,) = consumer.messages()
+    (element,) = message.iterfind("{*}Payload")
+    assert element.get("encoding") == "base64"
+    sent = payload.encode() if isinstance(payload, str) else payload
+    assert base64.b64decode(element.text) == sent
+    check_against_ours(message)
+
+
+@pytest.mark.parametrize(("status", "error"), [(400, MessageRefused), (500, MessageNotSent)])
+def test_a_consumer_that_refuses_is_told_from_one_in_trouble(status: int, error: type) -> None:
+    with notified.consumer() as consumer:
+        consumer.respond = lambda body: status
+        with pytest.raises(MessageNotSent, match=f"HTTP status {status}") as raised:
+            NotificationMessenger(consumer.url).send("x", None, None, None)
+    assert type(raised.value) is error
+
+
+def test_a_consumer_that_is_none_is_refused() -> None:
+    for address in ("", "urn:x", "ftp://host/"):
+        with pytest.raises(StreamRefused, match="is no address"):
+            NotificationMessenger(address)
