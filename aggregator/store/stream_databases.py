@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -16,8 +17,12 @@ from aggregator.store.engine import Store
 from aggregator.store.filelock import LockWait
 from aggregator.store.postgresql import PostgresqlDatabase
 from aggregator.store.sqlite import SqliteDatabase
+from aggregator.store.stream_columns import shown
 from aggregator.store.stream_memory import MemoryDatabase
 from aggregator.store.trouble import DATABASE_ERRORS, unavailable
+
+#: What names a database.
+Place = str | os.PathLike[str] | URL
 
 MEMORY = ":memory:"
 _EXPECTED = (
@@ -26,23 +31,27 @@ _EXPECTED = (
 )
 
 
-def open_stream_store(place: str, *, timeout: float, pool_size: int = 4) -> Store:
+def open_stream_store(place: Place, *, timeout: float, pool_size: int = 4) -> Store:
     """Open the database that `place` names: a file, ``:memory:``, or an URL. `timeout` in seconds.
 
     Raises StreamRefused for an URL that can't be used, StoreUnavailable where a file can't be
     opened. A server that is away is no error here: it may be back before it is needed.
     """
-    if not place or "\0" in place:
-        raise StreamRefused(f"{place!r} names no database; {_EXPECTED}")
+    if not isinstance(place, str | os.PathLike | URL):
+        raise StreamRefused(f"{shown(place)} names no database; {_EXPECTED}")
+    if not isinstance(place, URL):
+        place = os.fsdecode(place)
+        if not place or "\0" in place:
+            raise StreamRefused(f"{place!r} names no database; {_EXPECTED}")
     database = _database(place, timeout=timeout, pool_size=pool_size)
     return Store(database, write_timeout=timeout)
 
 
-def _database(place: str, *, timeout: float, pool_size: int) -> Database:
+def _database(place: str | URL, *, timeout: float, pool_size: int) -> Database:
     times = {"busy_timeout": timeout, "write_timeout": timeout}
     if place == MEMORY:
         return MemoryDatabase(busy_timeout=timeout)
-    if "://" not in place:
+    if isinstance(place, str) and "://" not in place:
         return _file(place, pool_size=pool_size, **times)
     try:
         url = make_url(place)

@@ -7,14 +7,13 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from aggregator.store.stream_columns import ROW, TIME
 from aggregator.store.stream_storages import Storage, last_row
 from aggregator.store.stream_tables import positions, set_aside
 from aggregator.store.write import Write
 
 #: Where a stream begins: with the oldest row that is kept, with what is stored from now on, or
-#: with the first row of an instant or later.
-Start = Literal["oldest", "now"] | float
+#: after the row of a number.
+Start = Literal["oldest", "now"] | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +77,7 @@ def _beginning(connection: Connection, storage: Storage, start: Start) -> int:
     """The number of the row after which a stream begins."""
     if start == "oldest":
         return 0
-    if start == "now":
-        return last_row(connection, storage)
-    row, at = storage.table.c[ROW], storage.table.c[TIME]
-    first = connection.execute(select(func.min(row)).where(at >= start)).scalar()
-    return last_row(connection, storage) if first is None else int(first) - 1
+    return last_row(connection, storage) if start == "now" else start
 
 
 def move_stream(write: Write, to: Position, *, passed_over: SetAside | None = None) -> bool:

@@ -48,4 +48,8 @@ def deliver(messenger: Messenger | SendFunction, message: Any, batch: Batch) -> 
         messenger.send_batch(message, batch)
         return
     send = messenger.send if isinstance(messenger, Messenger) else messenger
+    if not callable(send):
+        raise TypeError(
+            f"a messenger has a method send, or is a function; given was {type(messenger).__name__}"
+        )
     send(message, batch.to.nodes, batch.to.groups, batch.to.docks)

@@ -119,7 +119,9 @@ class Stream:
             piece = self._next()
             if not piece.rows:
                 self._at = replace(self._at, position=piece.upto, pending=None)
-                break
+                if piece.is_last:
+                    break
+                continue
             self._note(replace(self._at, pending=piece.upto))
             try:
                 self._send(piece, messenger)

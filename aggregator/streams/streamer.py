@@ -14,7 +14,7 @@ from aggregator.errors import StorageUnknown, StoreUnavailable, StreamerUnusable
 from aggregator.store.committer import Job
 from aggregator.store.engine import Store
 from aggregator.store.stream_columns import TIME, check_key, declared, shown
-from aggregator.store.stream_databases import open_stream_store
+from aggregator.store.stream_databases import Place, open_stream_store
 from aggregator.store.stream_positions import (
     SetAside,
     Start,
@@ -22,6 +22,7 @@ from aggregator.store.stream_positions import (
     set_aside_rows,
     take_stream,
 )
+from aggregator.store.stream_reading import row_before
 from aggregator.store.stream_storages import NewRow, Storage, add_storage, make_tables, storing
 from aggregator.streams.destinations import Names
 from aggregator.streams.messenger import Messenger, SendFunction
@@ -29,7 +30,7 @@ from aggregator.streams.pruning import Pruning
 from aggregator.streams.retention import Retention
 from aggregator.streams.stream import Stream, StreamStatus, row_id
 from aggregator.streams.values import as_row
-from aggregator.streams.wanted import Formatter, read_start, read_wanted
+from aggregator.streams.wanted import Begin, Formatter, read_start, read_wanted
 
 logger = logging.getLogger(__name__)
 
@@ -50,10 +51,10 @@ class SqliteDataStreamer:
 
     def __init__(
         self,
-        sqlitename: str | os.PathLike[str] | None = None,
+        sqlitename: Place | None = None,
         threadHack: bool = False,
         *,
-        url: str | None = None,
+        url: Place | None = None,
         retention: Retention | None = None,
         timeout: float = 5.0,
     ) -> None:
@@ -61,9 +62,9 @@ class SqliteDataStreamer:
             raise StreamRefused("give either sqlitename, a file or :memory:, or url")
         if not (timeout > 0 and math.isfinite(timeout)):
             raise StreamRefused(f"timeout must be above zero, in seconds; given was {timeout!r}")
-        self._store = open_stream_store(
-            os.fspath(sqlitename) if sqlitename is not None else str(url), timeout=timeout
-        )
+        place = url if sqlitename is None else sqlitename
+        assert place is not None
+        self._store = open_stream_store(place, timeout=timeout)
         # Where nobody closes it.
         self._finalizer = weakref.finalize(self, _close, self._store, os.getpid())
         try:
@@ -128,7 +129,7 @@ class SqliteDataStreamer:
         sqlfile: str | None = None,
         parameters: Mapping[str, Any] | Sequence[Any] = (),
         name: str = "",
-        start: Start | None = None,
+        start: Begin | None = None,
         batch_size: int = 1000,
         set_aside_after: int | None = None,
         row_ids: bool = False,
@@ -154,8 +155,9 @@ class SqliteDataStreamer:
         )
         begins = read_start(start)
         with self._updating:
+            after = self._after(storage, begins)
             position = self._store.writer.run(
-                lambda write: take_stream(write, storage, name, start=begins, condition=wanted.mark)
+                lambda write: take_stream(write, storage, name, start=after, condition=wanted.mark)
             )
             self._streams[storage.key, name] = Stream(self._store, storage, wanted, position)
 
@@ -259,6 +261,11 @@ class SqliteDataStreamer:
         """See `stop_stream`."""
         return self.stop_stream(tablekey, name)
 
+    def _after(self, storage: Storage, start: Begin | None) -> Start | None:
+        if not isinstance(start, float):
+            return start
+        return self._store.query(lambda connection: row_before(connection, storage, start))
+
     def _next(self, now: float) -> float:
         waiting = [stream.due for stream in self._streams.values() if not stream.taken_over]
         if not waiting:
@@ -271,7 +278,7 @@ class SqliteDataStreamer:
         if found is None:
             raise StorageUnknown(
                 f"there is no storage {shown(table_key)} but"
-                f" {', '.join(sorted(self._storages)) or 'none at all'}; add_storage adds one"
+                f" {', '.join(sorted(list(self._storages))) or 'none at all'}; add_storage adds one"
             )
         return found
 

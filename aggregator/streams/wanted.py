@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from aggregator.errors import StreamRefused, StreamValueError
 from aggregator.store.stream_columns import check_name, shown
-from aggregator.store.stream_positions import Start
 from aggregator.store.stream_reading import Condition
 from aggregator.store.stream_storages import Storage
 from aggregator.streams.destinations import Destinations, Names, destinations
@@ -16,6 +15,9 @@ from aggregator.streams.values import as_parameter, instant
 
 #: Makes the message of rows, each a list whose first value is its instant, and of the user data.
 Formatter = Callable[[list[list[Any]], Any], Any]
+
+#: Where a stream begins: with the oldest row, with the next one, or with the first of an instant.
+Begin = Literal["oldest", "now"] | float
 
 #: Rows of one message at most.
 MOST_ROWS = 100_000
@@ -73,8 +75,8 @@ def read_wanted(
     )
 
 
-def read_start(start: object) -> Start | None:
-    """Where a stream begins; raises StreamRefused."""
+def read_start(start: object) -> Begin | None:
+    """Where a stream begins, an instant as a number; raises StreamRefused."""
     if start is None or start in ("oldest", "now"):
         return start
     try:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from aggregator.errors import StoreUnavailable
+from aggregator.store import stream_reading
 from aggregator.streams import SqliteDataStreamer
 from tests import databases, streams_kit
 from tests.streams_kit import BatchRecorder, Recorder, begin, logging_to, store
@@ -235,3 +236,50 @@ def test_many_threads_store_and_stream_and_change_streams_at_once(place: str) ->
     for n in range(threads):
         own = [text for text in messenger.last() if text.startswith(f"{n}-")]
         assert own == [f"{n}-{i}" for i in range(rows)]
+
+
+def test_many_open_one_place_and_add_one_storage_at_once(kept_place: str) -> None:
+    errors: list[BaseException] = []
+    together = threading.Barrier(5)
+
+    def work() -> None:
+        try:
+            together.wait(20)
+            with logging_to(kept_place, timeout=20) as streamer:
+                store(streamer, "x")
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    messenger = Recorder()
+    with logging_to(kept_place) as streamer:
+        begin(streamer)
+        streamer.do_updates(1, messenger)
+    assert messenger.last() == ["x"] * 5
+
+
+def test_a_filter_that_takes_nearly_nothing_gets_through_many_rows(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement looks at a window of rows; here at 7, and a call at 21."""
+    monkeypatch.setattr(stream_reading, "WINDOW", 7)
+    monkeypatch.setattr(stream_reading, "_LOOKED_AT", 21)
+    messenger = Recorder()
+    with logging_to(place) as streamer:
+        jobs = [
+            streamer.submit_data("logkey", at, "a", int(at in (5, 99, 150)), str(at))
+            for at in range(200)
+        ]
+        for job in jobs:
+            job.future.result(20)
+        begin(streamer, sqlfilter="level = 1")
+        begin(streamer, name="late", start=120.5, sqlfilter="level = 1")
+        begin(streamer, name="never", start=1e9)
+        streamer.do_updates(1, messenger)
+        assert messenger.last() == ["5", "99", "150", "150"]
+        assert [one.waiting for one in streamer.status()] == [0, 0, 0]
