@@ -36,6 +36,9 @@ class MemoryDatabase:
         self.reading = self._engine(
             poolclass=QueuePool, pool_size=1, max_overflow=0, pool_timeout=busy_timeout
         )
+        # The first use of an engine looks at its connection and rolls back what is under way.
+        for engine in (self.writing, self.reading):
+            engine.connect().close()
         event.listen(self.reading, "checkout", lambda *_: self._turn.acquire())
         event.listen(self.reading, "checkin", lambda *_: self._turn.release())
 

@@ -27,12 +27,12 @@ WINDOW, _LOOKED_AT = 20_000, 200_000
 class Piece:
     """Rows, each its number and then its values, the first of them its instant.
 
-    With them all up to the row `upto` has been looked at; `is_last` says that there are no more.
+    With them all up to the row `upto` has been looked at, of all up to the row `last`.
     """
 
     rows: tuple[Sequence[Any], ...]
     upto: int
-    is_last: bool
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +61,8 @@ def next_piece(connection: Connection, storage: Storage, want: Want) -> Piece:
         found.append(row)
         size += _size(row)
         if len(found) == want.most or size >= want.most_bytes:
-            return Piece(tuple(found), int(row[0]), is_last=False)
-    upto = max(end, want.after)
-    return Piece(tuple(found), upto, is_last=upto >= last)
+            return Piece(tuple(found), int(row[0]), last)
+    return Piece(tuple(found), max(end, want.after), last)
 
 
 def _rows(

@@ -114,34 +114,50 @@ class Stream:
         except StoreUnavailable as error:
             self._fail(now, str(error))
 
+    def note(self) -> None:
+        """Have noted what it sent, where that could not be done yet; raises StoreUnavailable."""
+        try:
+            if not self.taken_over:
+                self._note(self._at)
+        except _TakenOver:
+            self.taken_over = True
+
     def _send_all(self, now: float, messenger: Messenger | SendFunction) -> None:
+        # What is stored while this turn lasts is the next one's.
+        horizon: int | None = None
         for _ in range(BURST):
-            piece = self._next()
-            if not piece.rows:
-                self._at = replace(self._at, position=piece.upto, pending=None)
-                if piece.is_last:
-                    break
-                continue
-            self._note(replace(self._at, pending=piece.upto))
-            try:
-                self._send(piece, messenger)
-            except _Unsent as unsent:
-                self._fail(now, str(unsent))
-                if unsent.at_fault:
-                    self._blame(now, piece, str(unsent))
+            began = self._at.pending is not None
+            piece = self._next(self._at.pending if began else horizon)
+            if piece.rows and not self._sent_piece(now, piece, messenger):
                 return
             self._at = replace(self._at, position=piece.upto, pending=None)
-            self._sent += len(piece.rows)
-            self._failures = self._at_fault = 0
-            self._last_error = ""
-            self._limit = min(self.wanted.batch_size, 2 * self._limit)
+            if not began:
+                horizon = piece.last
+                if piece.upto >= horizon:
+                    break
         self._failures = 0
         self._note(self._at)
 
-    def _next(self) -> Piece:
+    def _sent_piece(self, now: float, piece: Piece, messenger: Messenger | SendFunction) -> bool:
+        """Whether the message of a piece was sent, which is noted by whoever asks."""
+        self._note(replace(self._at, pending=piece.upto))
+        try:
+            self._send(piece, messenger)
+        except _Unsent as unsent:
+            self._fail(now, str(unsent))
+            if unsent.at_fault:
+                self._blame(now, piece, str(unsent))
+            return False
+        self._sent += len(piece.rows)
+        self._failures = self._at_fault = 0
+        self._last_error = ""
+        self._limit = min(self.wanted.batch_size, 2 * self._limit)
+        return True
+
+    def _next(self, upto: int | None) -> Piece:
         want = Want(
             after=self._at.position,
-            upto=self._at.pending,
+            upto=upto,
             condition=self.wanted.condition,
             most=self._limit,
             most_bytes=MOST_BYTES,

@@ -10,10 +10,10 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Self
 
-from aggregator.errors import StorageUnknown, StoreUnavailable, StreamerUnusable, StreamRefused
+from aggregator.errors import StoreUnavailable, StreamerUnusable, StreamRefused
 from aggregator.store.committer import Job
 from aggregator.store.engine import Store
-from aggregator.store.stream_columns import TIME, check_key, declared, shown
+from aggregator.store.stream_columns import TIME, shown
 from aggregator.store.stream_databases import Place, open_stream_store
 from aggregator.store.stream_positions import (
     SetAside,
@@ -23,13 +23,13 @@ from aggregator.store.stream_positions import (
     take_stream,
 )
 from aggregator.store.stream_reading import row_before
-from aggregator.store.stream_storages import NewRow, Storage, add_storage, make_tables, storing
+from aggregator.store.stream_storages import Storage, make_tables, storing
 from aggregator.streams.destinations import Names
 from aggregator.streams.messenger import Messenger, SendFunction
 from aggregator.streams.pruning import Pruning
 from aggregator.streams.retention import Retention
+from aggregator.streams.storages import Storages
 from aggregator.streams.stream import Stream, StreamStatus, row_id
-from aggregator.streams.values import as_row
 from aggregator.streams.wanted import Begin, Formatter, read_start, read_wanted
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class SqliteDataStreamer:
             self._finalizer()
             raise
         self._process = os.getpid()
-        self._storages: dict[str, Storage] = {}
+        self._storages = Storages(self._store)
         self._streams: dict[tuple[str, str], Stream] = {}
         self._pruning = Pruning(self._store, retention or Retention())
         # Held while something is sent; the sender itself may stop a stream, or ask again.
@@ -88,10 +88,8 @@ class SqliteDataStreamer:
         One that is there already, with the same columns, is gone on with. Raises StreamRefused for
         names and types that can't be, or where a table of that name is something else.
         """
-        columns = declared(keys, types)
         self._require_usable()
-        key = check_key(table_key)
-        self._storages[key] = add_storage(self._store, key, columns)
+        self._storages.add(table_key, keys, types)
 
     def store_data(self, table_key: str, timestamp: float, *values: Any) -> str:
         """Store a row, its values in the order of the keys; returns its id once it is on the disk.
@@ -99,15 +97,14 @@ class SqliteDataStreamer:
         Raises StreamValueError for values that don't fit, and StoreUnavailable where the database
         did not answer in time: nothing was stored then, unless the text says that it is in doubt.
         """
-        storage = self._storage(table_key)
-        row = NewRow(storage, as_row(storage.key, storage.columns, timestamp, values))
-        return row_id(storage, self._store.writer.run(storing(row)))
+        self._require_usable()
+        row = self._storages.row(table_key, timestamp, values)
+        return row_id(row.storage, self._store.writer.run(storing(row)))
 
     def submit_data(self, table_key: str, timestamp: float, *values: Any) -> Job:
         """As `store_data`, for who must not wait: the job's future ends when it is on the disk."""
-        storage = self._storage(table_key)
-        row = NewRow(storage, as_row(storage.key, storage.columns, timestamp, values))
-        return self._store.writer.start(storing(row))
+        self._require_usable()
+        return self._store.writer.start(storing(self._storages.row(table_key, timestamp, values)))
 
     def columns(self, table_key: str) -> list[str]:
         """What the values of a row are, in their order: ``time``, and the keys."""
@@ -156,6 +153,7 @@ class SqliteDataStreamer:
         begins = read_start(start)
         with self._updating:
             after = self._after(storage, begins)
+            self._note_progress(storage.key, name)
             position = self._store.writer.run(
                 lambda write: take_stream(write, storage, name, start=after, condition=wanted.mark)
             )
@@ -180,7 +178,7 @@ class SqliteDataStreamer:
                     # One before it may have stopped it.
                     if self._streams.get((stream.storage.key, stream.wanted.name)) is stream:
                         stream.turn(now, messenger)
-                self._pruning.prune(now, self._storages.values())
+                self._pruning.prune(now, self._storages.all())
             finally:
                 self._sender = None
             return self._next(now)
@@ -196,6 +194,8 @@ class SqliteDataStreamer:
             stream = self._streams.pop((storage.key, name), None)
             epoch = None if stream is None else stream.epoch
             try:
+                if stream is not None:
+                    stream.note()
                 self._store.writer.run(
                     lambda write: end_stream(write, storage.key, name, epoch=epoch)
                 )
@@ -266,6 +266,12 @@ class SqliteDataStreamer:
             return start
         return self._store.query(lambda connection: row_before(connection, storage, start))
 
+    def _note_progress(self, table_key: str, name: str) -> None:
+        """Have it noted how far a stream came that is about to be another one."""
+        stream = self._streams.get((table_key, name))
+        if stream is not None:
+            stream.note()
+
     def _next(self, now: float) -> float:
         waiting = [stream.due for stream in self._streams.values() if not stream.taken_over]
         if not waiting:
@@ -274,13 +280,7 @@ class SqliteDataStreamer:
 
     def _storage(self, table_key: str) -> Storage:
         self._require_usable()
-        found = self._storages.get(table_key) if isinstance(table_key, str) else None
-        if found is None:
-            raise StorageUnknown(
-                f"there is no storage {shown(table_key)} but"
-                f" {', '.join(sorted(list(self._storages))) or 'none at all'}; add_storage adds one"
-            )
-        return found
+        return self._storages.of(table_key)
 
     def _require_usable(self) -> None:
         if os.getpid() != self._process:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.errors import MessageNotSent, MessageRefused, StreamRefused, StreamValueError
+from aggregator.errors import MessageNotSent, MessageRefused
 from aggregator.streams import SqliteDataStreamer
 from tests import streams_kit
 from tests.streams_kit import BatchRecorder, Recorder, as_it_is, begin, store
@@ -192,35 +192,6 @@ def test_a_receiver_that_is_away_makes_no_row_guilty(streamer: SqliteDataStreame
     assert streamer.set_aside("logkey") == []
 
 
-def test_a_backlog_goes_in_messages_of_bounded_size(streamer: SqliteDataStreamer) -> None:
-    messenger = Recorder()
-    begin(streamer, period=1, batch_size=7)
-    store(streamer, *(str(n) for n in range(30)))
-    streamer.do_updates(1, messenger)
-    assert [len(one.message) for one in messenger.sent] == [7, 7, 7, 7, 2]
-    assert messenger.last() == [str(n) for n in range(30)]
-
-
-def test_large_rows_go_in_messages_of_bounded_bytes() -> None:
-    messenger = Recorder()
-    with streams_kit.logging_to(":memory:") as streamer:
-        begin(streamer, period=1)
-        store(streamer, *("x" * 2**20 for _ in range(40)))
-        streamer.do_updates(1, messenger)
-    assert [len(one.message) for one in messenger.sent] == [4] * 10
-
-
-def test_one_turn_is_bounded_and_the_rest_waits() -> None:
-    messenger = Recorder()
-    with streams_kit.logging_to(":memory:") as streamer:
-        begin(streamer, period=1, batch_size=1)
-        store(streamer, *(str(n) for n in range(150)))
-        assert streamer.do_updates(1, messenger) == 2
-        assert len(messenger.sent) == 100
-        streamer.do_updates(2, messenger)
-    assert messenger.last() == [str(n) for n in range(150)]
-
-
 def test_a_messenger_may_do_anything_with_the_streamer(streamer: SqliteDataStreamer) -> None:
     """Ask it, store, stop the stream that it sends for, add another."""
     sent: list[Any] = []
@@ -271,50 +242,3 @@ def test_failures_are_logged_without_a_traceback(
         " ConnectionError: the receiver is away"
     )
     assert record.exc_info is None
-
-
-def test_a_clock_that_is_set_back_or_jumps_ahead_does_no_harm(streamer: SqliteDataStreamer) -> None:
-    messenger = Recorder()
-    begin(streamer, period=5)
-    store(streamer, "a")
-    assert streamer.do_updates(1_000_000, messenger) == 1_000_005
-    store(streamer, "b")
-    assert streamer.do_updates(1000, messenger) == 1005
-    store(streamer, "c")
-    assert streamer.do_updates(1002, messenger) == 1005
-    assert streamer.do_updates(9_000_000, messenger) == 9_000_005
-    assert messenger.last() == ["a", "b", "c"]
-    assert streamer.do_updates(-50, messenger) == -45
-
-
-WRONG: list[tuple[dict[str, Any], str]] = [
-    ({"period": 0}, "period must be"),
-    ({"period": float("nan")}, "period must be"),
-    ({"period": "5"}, "period must be"),
-    ({"formatter": None}, "a formatter is called"),
-    ({"batch_size": 0}, "batch_size must be"),
-    ({"set_aside_after": 0}, "set_aside_after must be"),
-    ({"name": "a b"}, "can't name a stream"),
-    ({"start": "soon"}, "start must be"),
-    ({"start": float("inf")}, "start must be"),
-    ({"parameters": [1]}, "no sqlfilter"),
-    ({"sqlfilter": "level > ?", "parameters": "1"}, "parameters must be a list"),
-    ({"sqlfilter": "level > 'x'"}, "compares a number with a text"),
-]
-
-
-@pytest.mark.parametrize(("options", "complaint"), WRONG, ids=range(len(WRONG)))
-def test_a_stream_that_can_not_be_is_refused(options: dict[str, Any], complaint: str) -> None:
-    with streams_kit.logging_to(":memory:") as streamer:
-        with pytest.raises((StreamRefused, StreamValueError), match=complaint):
-            begin(streamer, **options)
-        assert streamer.status() == []
-
-
-@pytest.mark.parametrize("given", [7, [""], ["a", 7], [None], {"a": 1}, b"n1", ["x" * 2000]])
-def test_destinations_that_are_none_are_refused(given: Any) -> None:
-    with (
-        streams_kit.logging_to(":memory:") as streamer,
-        pytest.raises(StreamRefused, match=r"dstgroups (must be|holds)"),
-    ):
-        streamer.stream("logkey", None, given, None, 1, as_it_is)

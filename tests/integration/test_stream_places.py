@@ -260,3 +260,26 @@ def test_after_a_fork_the_child_is_told_and_the_parent_goes_on(kept_place: str) 
         messenger = Recorder()
         streamer.do_updates(1, messenger)
     assert messenger.last() == ["before", "after"]
+
+
+def test_who_reads_memory_first_disturbs_nobody_who_writes() -> None:
+    with SqliteDataStreamer(":memory:") as streamer:
+        streamer.add_storage("k", [], [])
+        is_writing, may_end = threading.Event(), threading.Event()
+
+        def unit(write: Any) -> None:
+            write.wrote = True
+            write.connection.exec_driver_sql("UPDATE mds_stream_storages SET last = 7")
+            is_writing.set()
+            may_end.wait(10)
+
+        future = streamer._store.writer.submit(unit)
+        assert is_writing.wait(10)
+        reading = threading.Thread(target=streamer._store.ping)
+        reading.start()
+        reading.join(0.2)
+        assert reading.is_alive(), "it has to wait"
+        may_end.set()
+        future.result(10)
+        reading.join()
+        assert streamer.store_data("k", 1).endswith(".8")
