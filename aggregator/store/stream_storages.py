@@ -87,6 +87,8 @@ def _added(write: Write, key: str, columns: tuple[StreamColumn, ...]) -> Storage
                 f"the storage {found.table_key!r} is there already, with other columns"
                 f" ({there}): give the same ones, or another table key"
             )
+        # Somebody may have dropped it, to be rid of its rows.
+        table.create(write.connection, checkfirst=True)
         return Storage(key, found.ident, columns, table, insert(table))
     if key.lower() in (name.lower() for name in inspect(write.connection).get_table_names()):
         raise StreamRefused(

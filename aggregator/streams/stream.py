@@ -55,7 +55,7 @@ class _Unsent(Exception):
     """A message was not sent; `at_fault` says that the same would fail again."""
 
     def __init__(self, error: Exception, *, at_fault: bool) -> None:
-        super().__init__(f"{type(error).__name__}: {error}"[:1000])
+        super().__init__(_told(error))
         self.at_fault = at_fault
 
 
@@ -68,6 +68,8 @@ class Stream:
         #: When it wants to send, by the caller's clock; None is as soon as there is one.
         self.due: float | None = None
         self.taken_over = False
+        #: Set by who stops it while it sends: it does so no more than it has begun to.
+        self.is_stopped = False
         self._store = store
         # As far as it came, and as far as that is noted.
         self._at = self._noted = position
@@ -76,14 +78,14 @@ class Stream:
         self._last_error = ""
 
     @property
+    def name(self) -> tuple[str, str]:
+        """Its table key, and its own name."""
+        return self.storage.key, self.wanted.name
+
+    @property
     def epoch(self) -> int:
         """That by which it is this process' turn to send it."""
         return self._at.epoch
-
-    @property
-    def position(self) -> int:
-        """The number of the last row that it is done with."""
-        return self._at.position
 
     def status(self) -> StreamStatus:
         """How it is doing; raises StoreUnavailable."""
@@ -131,11 +133,13 @@ class Stream:
             if piece.rows and not self._sent_piece(now, piece, messenger):
                 return
             self._at = replace(self._at, position=piece.upto, pending=None)
+            if self.is_stopped:
+                break
             if not began:
                 horizon = piece.last
                 if piece.upto >= horizon:
                     break
-        self._failures = 0
+        self._failures, self._last_error = 0, ""
         self._note(self._at)
 
     def _sent_piece(self, now: float, piece: Piece, messenger: Messenger | SendFunction) -> bool:
@@ -150,7 +154,6 @@ class Stream:
             return False
         self._sent += len(piece.rows)
         self._failures = self._at_fault = 0
-        self._last_error = ""
         self._limit = min(self.wanted.batch_size, 2 * self._limit)
         return True
 
@@ -242,6 +245,16 @@ class Stream:
     def __str__(self) -> str:
         name = f" ({self.wanted.name})" if self.wanted.name else ""
         return f"the stream of {self.storage.key}{name}"
+
+
+def _told(error: Exception) -> str:
+    """An error in words that every database takes, whatever it says of itself."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:
+        text = type(error).__name__
+    plain = text[:1000].encode("utf-8", "replace").decode()
+    return plain.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def row_id(storage: Storage, number: int) -> str:

@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn, Self
 
-from aggregator.errors import StoreUnavailable, StreamerUnusable, StreamRefused
+from aggregator.errors import StreamerUnusable, StreamRefused
 from aggregator.store.committer import Job
 from aggregator.store.engine import Store
 from aggregator.store.stream_columns import TIME, shown
 from aggregator.store.stream_databases import Place, open_stream_store
-from aggregator.store.stream_positions import (
-    SetAside,
-    Start,
-    end_stream,
-    set_aside_rows,
-    take_stream,
-)
-from aggregator.store.stream_reading import row_before
+from aggregator.store.stream_positions import SetAside, set_aside_rows
 from aggregator.store.stream_storages import Storage, make_tables, storing
 from aggregator.streams.destinations import Names
 from aggregator.streams.messenger import Messenger, SendFunction
 from aggregator.streams.pruning import Pruning
 from aggregator.streams.retention import Retention
+from aggregator.streams.running import RunningStreams
 from aggregator.streams.storages import Storages
-from aggregator.streams.stream import Stream, StreamStatus, row_id
+from aggregator.streams.stream import StreamStatus, row_id
+from aggregator.streams.values import plain
 from aggregator.streams.wanted import Begin, Formatter, read_start, read_wanted
-
-logger = logging.getLogger(__name__)
-
-#: Seconds after which it should be asked again that has no stream.
-IDLE = 1.0
 
 
 class SqliteDataStreamer:
@@ -74,11 +62,8 @@ class SqliteDataStreamer:
             raise
         self._process = os.getpid()
         self._storages = Storages(self._store)
-        self._streams: dict[tuple[str, str], Stream] = {}
+        self._streams = RunningStreams(self._store)
         self._pruning = Pruning(self._store, retention or Retention())
-        # Held while something is sent; the sender itself may stop a stream, or ask again.
-        self._updating = threading.RLock()
-        self._sender: int | None = None
 
     # Storing.
 
@@ -150,14 +135,7 @@ class SqliteDataStreamer:
             set_aside_after=set_aside_after,
             row_ids=row_ids,
         )
-        begins = read_start(start)
-        with self._updating:
-            after = self._after(storage, begins)
-            self._note_progress(storage.key, name)
-            position = self._store.writer.run(
-                lambda write: take_stream(write, storage, name, start=after, condition=wanted.mark)
-            )
-            self._streams[storage.key, name] = Stream(self._store, storage, wanted, position)
+        self._streams.begin(storage, wanted, read_start(start))
 
     def do_updates(self, now: float, messenger: Messenger | SendFunction) -> float:
         """Send what is due, and return when to call again, by the clock that `now` is of.
@@ -165,48 +143,29 @@ class SqliteDataStreamer:
         Whatever a messenger or a formatter raises is logged and tried again; what is sent is sent
         here and nowhere else.
         """
+        now = plain(now)
         if isinstance(now, bool) or not isinstance(now, int | float) or not math.isfinite(now):
             raise StreamRefused(f"now must be a number of seconds; given was {shown(now)}")
         self._require_usable()
-        with self._updating:
-            if self._sender is not None:
-                # A messenger or a formatter that asks itself.
-                return self._next(now)
-            self._sender = threading.get_ident()
-            try:
-                for stream in list(self._streams.values()):
-                    # One before it may have stopped it.
-                    if self._streams.get((stream.storage.key, stream.wanted.name)) is stream:
-                        stream.turn(now, messenger)
-                self._pruning.prune(now, self._storages.all())
-            finally:
-                self._sender = None
-            return self._next(now)
+        return self._streams.send(
+            now,
+            messenger,
+            afterwards=lambda: self._pruning.prune(now, self._storages.all()),
+        )
 
     def stop_stream(self, table_key: str, name: str = "") -> Any:
         """Send nothing more, and return what was given as `userdata`.
 
-        None where no stream of that name runs. A later `stream` of the name goes on where this one
-        was. Raises StorageUnknown.
+        None where no stream of that name runs here; one that another process runs, or has left
+        behind, ends all the same. A later `stream` of the name goes on where this one was. Raises
+        StorageUnknown.
         """
-        storage = self._storage(table_key)
-        with self._updating:
-            stream = self._streams.pop((storage.key, name), None)
-            epoch = None if stream is None else stream.epoch
-            try:
-                if stream is not None:
-                    stream.note()
-                self._store.writer.run(
-                    lambda write: end_stream(write, storage.key, name, epoch=epoch)
-                )
-            except StoreUnavailable as error:
-                logger.warning("that a stream of %s was stopped is not noted: %s", table_key, error)
-            return None if stream is None else stream.wanted.userdata
+        return self._streams.stop(self._storage(table_key), name)
 
     def status(self) -> list[StreamStatus]:
         """How the streams of this process are doing; raises StoreUnavailable."""
         self._require_usable()
-        return [stream.status() for stream in list(self._streams.values())]
+        return self._streams.status()
 
     @property
     def lost_rows(self) -> int:
@@ -220,7 +179,7 @@ class SqliteDataStreamer:
 
     def is_sending(self) -> bool:
         """Whether the calling thread sends at this moment: is in a formatter or a messenger."""
-        return self._sender == threading.get_ident()
+        return self._streams.is_sending()
 
     def close(self) -> None:
         """Wait for what is being stored and sent, and close the database. Safe twice.
@@ -228,9 +187,7 @@ class SqliteDataStreamer:
         Streams are not stopped by that: they go on where they are when they are streamed again.
         """
         if os.getpid() == self._process:
-            with self._updating:
-                self._streams.clear()
-                self._finalizer()
+            self._streams.close(self._finalizer)
 
     def __enter__(self) -> Self:
         return self
@@ -260,23 +217,6 @@ class SqliteDataStreamer:
     def stopStream(self, tablekey: str, name: str = "") -> Any:
         """See `stop_stream`."""
         return self.stop_stream(tablekey, name)
-
-    def _after(self, storage: Storage, start: Begin | None) -> Start | None:
-        if not isinstance(start, float):
-            return start
-        return self._store.query(lambda connection: row_before(connection, storage, start))
-
-    def _note_progress(self, table_key: str, name: str) -> None:
-        """Have it noted how far a stream came that is about to be another one."""
-        stream = self._streams.get((table_key, name))
-        if stream is not None:
-            stream.note()
-
-    def _next(self, now: float) -> float:
-        waiting = [stream.due for stream in self._streams.values() if not stream.taken_over]
-        if not waiting:
-            return now + IDLE
-        return min(now if due is None else due for due in waiting)
 
     def _storage(self, table_key: str) -> Storage:
         self._require_usable()

@@ -15,8 +15,8 @@ from typing import Any
 from aggregator.errors import StreamValueError
 from aggregator.store.stream_columns import Kind, StreamColumn, shown
 
-#: Characters or bytes of one value.
-LONGEST = 2**20
+#: Characters or bytes of one value, and of a row.
+LONGEST, LARGEST = 2**20, 2**22
 
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -34,13 +34,16 @@ def as_row(
             f"{key!r} has {len(columns)} columns beside time"
             f" ({', '.join(column.name for column in columns)}); given were {len(values)} values"
         )
-    fitting = (_fit(key, column, value) for column, value in zip(columns, values, strict=True))
+    fitting = [_fit(key, column, value) for column, value in zip(columns, values, strict=True)]
+    size = sum(len(value) for value in fitting if isinstance(value, str | bytes))
+    if size > LARGEST:
+        raise StreamValueError(f"a row of {key!r} has {size} characters; {LARGEST} may be")
     return (instant(at), *fitting)
 
 
 def instant(at: object) -> float:
     """Seconds since 1970 UTC; raises StreamValueError."""
-    at = _plain(at)
+    at = plain(at)
     if isinstance(at, datetime):
         return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     try:
@@ -58,7 +61,7 @@ def _fit(key: str, column: StreamColumn, value: object) -> Any:
     if value is None:
         return None
     try:
-        found = _FITTING[column.kind](_plain(value))
+        found = _FITTING[column.kind](plain(value))
         limit = LONGEST if column.longest is None else column.longest
         if isinstance(found, str | bytes) and len(found) > limit:
             raise _Unfit(f"{limit} characters or bytes at most; given were {len(found)}")
@@ -69,10 +72,10 @@ def _fit(key: str, column: StreamColumn, value: object) -> Any:
     return found
 
 
-def _plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """The Python value of a number of numpy, or of anything that gives it in the same way."""
     if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0:
-        return value.item()  # type: ignore[attr-defined]
+        return value.item()
     return value
 
 
@@ -186,7 +189,7 @@ _FITTING: dict[Kind, Callable[[object], Any]] = {
 
 def as_parameter(value: object) -> int | float | str | bool | bytes:
     """A parameter of a filter as what it is compared with is stored; raises StreamValueError."""
-    value = _plain(value)
+    value = plain(value)
     try:
         if isinstance(value, datetime):
             return _datetime(value)

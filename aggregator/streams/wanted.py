@@ -11,7 +11,7 @@ from aggregator.store.stream_columns import check_name, shown
 from aggregator.store.stream_reading import Condition
 from aggregator.store.stream_storages import Storage
 from aggregator.streams.destinations import Destinations, Names, destinations
-from aggregator.streams.values import as_parameter, instant
+from aggregator.streams.values import as_parameter, instant, plain
 
 #: Makes the message of rows, each a list whose first value is its instant, and of the user data.
 Formatter = Callable[[list[list[Any]], Any], Any]
@@ -92,8 +92,8 @@ def _condition(
     filters: tuple[str | None, str | None],
     parameters: Mapping[str, Any] | Sequence[Any],
 ) -> tuple[Condition | None, str]:
-    given = [text for text in filters if text is not None]
-    if not given or not given[0]:
+    given = [text for text in filters if text]
+    if not given:
         if parameters:
             raise StreamRefused("parameters were given, but no sqlfilter to use them")
         return None, ""
@@ -113,6 +113,7 @@ def _condition(
 
 
 def _seconds(period: object) -> float:
+    period = plain(period)
     if isinstance(period, bool) or not isinstance(period, int | float) or not 0 < period < 1e9:
         raise StreamRefused(
             f"period must be a number of seconds above zero; given was {shown(period)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.errors import MessageNotSent, MessageRefused
+from aggregator.errors import MessageNotSent, MessageRefused, StreamRefused
 from aggregator.streams import SqliteDataStreamer
 from tests import streams_kit
 from tests.streams_kit import BatchRecorder, Recorder, as_it_is, begin, store
@@ -192,22 +192,64 @@ def test_a_receiver_that_is_away_makes_no_row_guilty(streamer: SqliteDataStreame
     assert streamer.set_aside("logkey") == []
 
 
-def test_a_messenger_may_do_anything_with_the_streamer(streamer: SqliteDataStreamer) -> None:
-    """Ask it, store, stop the stream that it sends for, add another."""
+def test_a_messenger_may_ask_store_and_stop_its_stream(streamer: SqliteDataStreamer) -> None:
     sent: list[Any] = []
 
     def send(message: Any, *to: Any) -> None:
-        sent.append(message)
+        sent.append([row[-1] for row in message])
         assert streamer.do_updates(1, send) > 0
-        store(streamer, "made while sending")
+        with pytest.raises(StreamRefused, match="sends at this moment"):
+            begin(streamer)
+        with pytest.raises(StreamRefused, match="can't close its streamer"):
+            streamer.close()
+        store(streamer, f"after {len(sent)}")
         assert streamer.stop_stream("logkey") == "mine"
         begin(streamer, name="next")
 
     begin(streamer, period=1, userdata="mine", batch_size=1)
-    store(streamer, "a")
+    store(streamer, "a", "b")
     streamer.do_updates(1, send)
-    assert len(sent) == 1
+    assert sent == [["a"]]
     assert streamer.stop_stream("logkey") is None
+    # What was sent while it was stopped is sent, and no more than that.
+    messenger = Recorder()
+    streamer.stop_stream("logkey", "next")
+    begin(streamer)
+    streamer.do_updates(2, messenger)
+    assert messenger.last() == ["b", "after 1"]
+
+
+class Unspeakable(Exception):
+    """An error that raises where it is asked what it is."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text of me")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Unspeakable(), "Unspeakable"),
+        (ValueError("nul \0, lone \ud800"), "ValueError: nul \ufffd, lone ?"),
+        (ValueError("x" * 9000), "ValueError: " + "x" * 988),
+        (RecursionError(), "RecursionError: "),
+    ],
+)
+def test_whatever_an_error_says_of_itself_the_row_is_set_aside(
+    streamer: SqliteDataStreamer, error: Exception, told: str
+) -> None:
+    def formatter(rows: list[list[Any]], userdata: Any) -> Any:
+        if rows[0][-1] == "poison":
+            raise error
+        return rows
+
+    messenger = Recorder()
+    begin(streamer, period=1, formatter=formatter, set_aside_after=1, batch_size=1)
+    store(streamer, "poison", "good")
+    for now in range(1, 4):
+        streamer.do_updates(now, messenger)
+    assert messenger.last() == ["good"]
+    assert [one.reason for one in streamer.set_aside("logkey")] == [told]
 
 
 def test_an_interrupt_passes_and_loses_nothing(streamer: SqliteDataStreamer) -> None:

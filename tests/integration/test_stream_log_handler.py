@@ -50,7 +50,7 @@ def rows(streamer: SqliteDataStreamer, handler: LogHandler, **options: Any) -> l
     handler.flush()
     messenger = Recorder()
     streamer.stream("logkey", None, None, None, 1, as_it_is, name="all", **options)
-    streamer._streams["logkey", "all"].turn(1, messenger)
+    streamer._streams._running["logkey", "all"].turn(1, messenger)
     streamer.stop_stream("logkey", "all")
     return [dict(zip(FIELDS, row, strict=True)) for row in messenger.rows()]
 

@@ -117,7 +117,7 @@ def test_http_posts_each_message_with_a_name_that_stays(streamer: SqliteDataStre
         store(streamer, "a", "ü")
         streamer.do_updates(1, messenger)
         assert streamer.status()[0].last_error == (
-            f"MessageNotSent: {found.url} answered with HTTP status 503"
+            f"MessageNotSent: {found.url.partition('?')[0]}?... answered with HTTP status 503"
         )
         streamer.do_updates(2, messenger)
         store(streamer, "c")
@@ -161,6 +161,21 @@ def test_http_without_an_answer_is_told(streamer: SqliteDataStreamer) -> None:
         gone = HttpMessenger(found.url, timeout=2)
     with pytest.raises(MessageNotSent, match="gave no reply"):
         gone.send("x", None, None, None)
+
+
+def test_no_message_tells_what_an_address_holds_of_secrets() -> None:
+    with receiver() as found:
+        address = found.url.replace("//", "//user:geheim@").replace("of=node7", "key=geheim")
+        found.respond = lambda: 500
+        with pytest.raises(MessageNotSent, match="HTTP status 500") as raised:
+            HttpMessenger(address).send("x", None, None, None)
+    assert "geheim" not in str(raised.value)
+    with pytest.raises(MessageNotSent, match="gave no reply") as raised:
+        HttpMessenger(address, timeout=2).send("x", None, None, None)
+    assert "geheim" not in str(raised.value)
+    with pytest.raises(StreamRefused) as refused:
+        HttpMessenger("ftp://user:geheim@host/")
+    assert "geheim" not in str(refused.value)
 
 
 def test_http_hangs_no_longer_than_it_may() -> None:

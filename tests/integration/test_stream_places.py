@@ -140,6 +140,20 @@ def test_a_table_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
                 streamer.add_storage(key, [], [])
 
 
+def test_a_table_that_somebody_dropped_is_made_anew(tmp_path: Path) -> None:
+    path, messenger = str(tmp_path / "streams.db"), Recorder()
+    with logging_to(path) as streamer:
+        store(streamer, "gone")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE logkey")
+        connection.commit()
+    with logging_to(path) as streamer:
+        begin(streamer)
+        assert store(streamer, "new")[0].endswith(".2")
+        streamer.do_updates(1, messenger)
+    assert messenger.last() == ["new"]
+
+
 HOSTILE = [
     'x"; DROP TABLE logkey; --',
     "x'y",

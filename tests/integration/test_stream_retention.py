@@ -18,7 +18,7 @@ def kept(streamer: SqliteDataStreamer, now: float) -> list[Any]:
     """What a stream that begins now is sent."""
     messenger = Recorder()
     begin(streamer, name="looking", start="oldest")
-    streamer._streams["logkey", "looking"].turn(now, messenger)
+    streamer._streams._running["logkey", "looking"].turn(now, messenger)
     streamer.stop_stream("logkey", "looking")
     return messenger.last()
 

@@ -192,3 +192,10 @@ def test_what_is_no_instant_is_refused(given: Any) -> None:
         made.add_storage("k", [], [])
         with pytest.raises(StreamValueError, match="is no instant"):
             made.store_data("k", given)
+
+
+def test_a_row_has_a_size_that_it_may_have() -> None:
+    with SqliteDataStreamer(":memory:") as made:
+        made.add_storage("k", [f"c{n}" for n in range(8)], ["TEXT"] * 8)
+        with pytest.raises(StreamValueError, match="has 8000000 characters; 4194304 may be"):
+            made.store_data("k", 1, *["x" * 1_000_000] * 8)

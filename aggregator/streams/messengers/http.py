@@ -56,7 +56,7 @@ class HttpMessenger(BatchMessenger):
         reply = self._post(as_bytes(message), headers)
         if 200 <= reply.status < 300:
             return
-        problem = f"{self._post.url} answered with HTTP status {reply.status}"
+        problem = f"{self._post.shown} answered with HTTP status {reply.status}"
         if 400 <= reply.status < 500 and reply.status not in PASSING:
             raise MessageRefused(problem)
         raise MessageNotSent(problem)

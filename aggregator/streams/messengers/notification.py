@@ -62,7 +62,7 @@ class NotificationMessenger(BatchMessenger):
         reply = self._post(self._consumer.message([notice]), headers)
         if 200 <= reply.status < 300:
             return
-        problem = f"{self._post.url} answered with HTTP status {reply.status}"
+        problem = f"{self._post.shown} answered with HTTP status {reply.status}"
         if is_refusal(HttpReply(reply.status, reply.content_type, reply.body)):
             raise MessageRefused(problem)
         raise MessageNotSent(problem)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from aggregator.client.call_log import without_secrets
 from aggregator.client.security import Credentials, tls_context
 from aggregator.client.transport import BoundedTransport, Reply, is_address
+from aggregator.config.secrets import without_passwords
 from aggregator.errors import MessageNotSent, MessageRefused, RemoteError, StreamRefused
 from aggregator.store.stream_columns import shown
 
@@ -29,10 +31,14 @@ class Post:
         self, url: str, *, timeout: float, ca: str = "", credentials: Credentials | None = None
     ) -> None:
         if not isinstance(url, str) or not is_address(url):
-            raise StreamRefused(f"{shown(url)} is no address such as https://host:8443/path")
+            raise StreamRefused(
+                f"{without_passwords(shown(url))} is no address such as https://host:8443/path"
+            )
         if not timeout > 0:
             raise StreamRefused(f"timeout must be above zero, in seconds; given was {timeout!r}")
         self.url = url
+        #: The address as it may be shown.
+        self.shown = without_secrets(url)
         self._timeout = timeout
         self._turn = threading.Lock()
         self._transport = BoundedTransport(
@@ -47,7 +53,7 @@ class Post:
                     self.url, body, headers=headers, timeout=self._timeout
                 )
         except RemoteError as error:
-            raise MessageNotSent(str(error)) from error
+            raise MessageNotSent(str(error).replace(self.url, self.shown)) from error
 
 
 def as_bytes(message: Any) -> bytes:
