@@ -120,10 +120,6 @@ class OtherDatabase:
         """Always: to end one that is none is no error."""
         return True
 
-    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
-        """Not offered: nothing that is migrated lies there."""
-        raise NotImplementedError
-
     def now(self, connection: Connection) -> tuple[int, int]:
         """What the host's clock shows."""
         return _host_time()

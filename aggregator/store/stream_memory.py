@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -63,10 +63,6 @@ class MemoryDatabase:
     def is_in_transaction(self, connection: Connection) -> bool:
         """Whether a transaction is open."""
         return self._connection.in_transaction
-
-    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
-        """Not offered: nothing that is migrated lies in memory."""
-        raise NotImplementedError
 
     def now(self, connection: Connection) -> tuple[int, int]:
         """What the host's clock shows."""

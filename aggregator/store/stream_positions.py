@@ -7,7 +7,7 @@ from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
-from aggregator.store.stream_storages import Storage, last_row
+from aggregator.store.stream_storages import Storage, last_row, lock_making
 from aggregator.store.stream_tables import positions, set_aside
 from aggregator.store.write import Write
 
@@ -49,7 +49,7 @@ def take_stream(
     condition is another one now. One that was stopped does so too, but where `start` is given
     begins there; a new one begins there, or with the oldest row.
     """
-    write.wrote = True
+    lock_making(write)
     chosen = _is(storage.key, name)
     taken = update(positions).where(chosen).values(epoch=positions.c.epoch + 1)
     write.connection.execute(taken)

@@ -31,6 +31,7 @@ _MAKING_LOCK = 0x6D64732D73747265
 _own = storages.c.table_key == bindparam("of")
 DRAW = update(storages).where(_own).values(last=storages.c.last + bindparam("drawn"))
 LAST = select(storages.c.last).where(_own)
+DRAW_AND_TELL = DRAW.returning(storages.c.last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,7 @@ def make_tables(store: Store) -> None:
     """
 
     def unit(write: Write) -> int:
-        _lock_making(write)
+        lock_making(write)
         metadata.create_all(write.connection)
         found = write.connection.execute(select(versions.c.version)).scalar()
         if found is None:
@@ -76,7 +77,7 @@ def add_storage(store: Store, key: str, columns: tuple[StreamColumn, ...]) -> St
 
 
 def _added(write: Write, key: str, columns: tuple[StreamColumn, ...]) -> Storage:
-    _lock_making(write)
+    lock_making(write)
     table = data_table(key, columns)
     for found in write.connection.execute(select(storages)):
         if found.table_key.lower() != key.lower():
@@ -106,8 +107,8 @@ def _written(columns: Sequence[StreamColumn]) -> str:
     return json.dumps([[column.name, column.type] for column in columns])
 
 
-def _lock_making(write: Write) -> None:
-    """Let nobody else make tables until the end of the transaction."""
+def lock_making(write: Write) -> None:
+    """Let nobody else make tables or streams until the end of the transaction."""
     write.wrote = True
     if write.connection.dialect.name == "postgresql":
         write.connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_LOCK})")
@@ -147,7 +148,7 @@ def append_rows(write: Write, rows: Sequence[NewRow]) -> list[int]:
             numbers[place] = number
             made.append(dict(zip(names, (number, *rows[place].values), strict=True)))
         write.connection.execute(storage.insert, made)
-    if write.connection.dialect.name == "postgresql":
+    if len(rows) > 1 and write.connection.dialect.name == "postgresql":
         # psycopg sends many rows as a pipeline, after which PostgreSQL (15 at least) never ends a
         # silent session, so that its locks would stay for ever.
         write.connection.exec_driver_sql("SELECT 1")
@@ -156,7 +157,10 @@ def append_rows(write: Write, rows: Sequence[NewRow]) -> list[int]:
 
 def _drawn(connection: Connection, key: str, count: int) -> int:
     """The first of so many numbers."""
-    connection.execute(DRAW, {"of": key, "drawn": count})
+    drawn = {"of": key, "drawn": count}
+    if connection.dialect.update_returning:
+        return int(connection.execute(DRAW_AND_TELL, drawn).scalar_one()) - count + 1
+    connection.execute(DRAW, drawn)
     return _last(connection, key) - count + 1
 
 

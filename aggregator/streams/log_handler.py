@@ -46,9 +46,10 @@ class LogHandler(logging.Handler):
         self.dropped = 0
         self._streamer = streamer
         self._most_waiting = most_waiting
-        self._waiting: deque[Future[Any]] = deque()
+        self._waiting: deque[Future[int]] = deque()
         self._here = threading.local()
         self._process = os.getpid()
+        self._is_closed = False
         streamer.add_storage(table_key, LOG_KEYS, LOG_TYPES)
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -66,11 +67,13 @@ class LogHandler(logging.Handler):
         """Have the record stored."""
         try:
             self._forget_done()
-            if len(self._waiting) >= self._most_waiting:
+            if self._is_closed or len(self._waiting) >= self._most_waiting:
                 self.dropped += 1
                 return
-            job = self._streamer.submit_data(self.table_key, record.created, *self._values(record))
-            self._waiting.append(job.future)
+            stored = self._streamer.submit_data(
+                self.table_key, record.created, *self._values(record)
+            )
+            self._waiting.append(stored)
         except Exception:
             self.dropped += 1
 
@@ -80,21 +83,27 @@ class LogHandler(logging.Handler):
             # After a fork: who stores is in the parent.
             return
         until = monotonic() + _PATIENCE
-        for future in list(self._waiting):
+        for future in self._on_their_way():
             try:
                 future.exception(max(0.0, until - monotonic()))
             except (CancelledError, TimeoutError):
                 break
-        self.acquire()
-        try:
-            self._forget_done()
-        finally:
-            self.release()
+        self._on_their_way()
 
     def close(self) -> None:
         """Wait as `flush` does, and take no more. The streamer is not closed."""
+        self._is_closed = True
         self.flush()
         super().close()
+
+    def _on_their_way(self) -> list[Future[int]]:
+        """What is not on the disk yet."""
+        self.acquire()
+        try:
+            self._forget_done()
+            return list(self._waiting)
+        finally:
+            self.release()
 
     def _is_ours(self, record: logging.LogRecord) -> bool:
         name = record.name

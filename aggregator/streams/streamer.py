@@ -6,10 +6,10 @@ import math
 import os
 import weakref
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, NoReturn, Self
 
 from aggregator.errors import StreamerUnusable, StreamRefused
-from aggregator.store.committer import Job
 from aggregator.store.engine import Store
 from aggregator.store.stream_columns import TIME, shown
 from aggregator.store.stream_databases import Place, open_stream_store
@@ -86,10 +86,13 @@ class SqliteDataStreamer:
         row = self._storages.row(table_key, timestamp, values)
         return row_id(row.storage, self._store.writer.run(storing(row)))
 
-    def submit_data(self, table_key: str, timestamp: float, *values: Any) -> Job:
-        """As `store_data`, for who must not wait: the job's future ends when it is on the disk."""
+    def submit_data(self, table_key: str, timestamp: float, *values: Any) -> Future[int]:
+        """As `store_data`, for who must not wait: the number of the row, once it is on the disk.
+
+        It may stay open for as long as the database hangs: wait with a time limit.
+        """
         self._require_usable()
-        return self._store.writer.start(storing(self._storages.row(table_key, timestamp, values)))
+        return self._store.writer.submit(storing(self._storages.row(table_key, timestamp, values)))
 
     def columns(self, table_key: str) -> list[str]:
         """What the values of a row are, in their order: ``time``, and the keys."""

@@ -115,7 +115,7 @@ def test_many_rows_are_removed_in_small_transactions() -> None:
                 for n in range(start, start + 1000)
             ]
             for job in jobs:
-                job.future.result(10)
+                job.result(10)
         streamer.do_updates(1, Recorder())
         assert kept(streamer, 1) == [str(n) for n in range(5990, 6000)]
 

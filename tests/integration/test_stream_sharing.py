@@ -247,6 +247,7 @@ def test_many_open_one_place_and_add_one_storage_at_once(kept_place: str) -> Non
             together.wait(20)
             with logging_to(kept_place, timeout=20) as streamer:
                 store(streamer, "x")
+                begin(streamer, name="one")
         except BaseException as error:
             errors.append(error)
 
@@ -276,7 +277,7 @@ def test_a_filter_that_takes_nearly_nothing_gets_through_many_rows(
             for at in range(200)
         ]
         for job in jobs:
-            job.future.result(20)
+            job.result(20)
         begin(streamer, sqlfilter="level = 1")
         begin(streamer, name="late", start=120.5, sqlfilter="level = 1")
         begin(streamer, name="never", start=1e9)
