@@ -49,6 +49,14 @@ AggregatorException
  |   +- BrokerRefused        the broker answered, and does not do it
  |   +- SubscriptionRefused  the event monitor has as many subscriptions as it takes
  |   +- TaskRefused          a task that the scheduler does not take
+ +- StreamError              a row was not stored, or a stream not made or sent
+ |   +- StorageUnknown       no storage was added for the table key (LookupError too)
+ |   +- StreamRefused        a storage, a stream or a setting that can't be (ValueError too)
+ |   |   +- FilterRefused    a filter that is no condition on its table's columns
+ |   +- StreamValueError     values that don't fit their columns (ValueError too)
+ |   +- StreamerUnusable     closed, or of another process (RuntimeError too)
+ |   +- MessageNotSent       a message that was not delivered, and is sent again
+ |       +- MessageRefused   its receiver finds fault with the message itself
  +- RemoteError              a service that we called did not answer as it should
      +- RemoteFault          it answered with a SOAP fault
 
@@ -122,6 +130,16 @@ from aggregator.errors.notifications import (
     UnrecognizedPolicy,
     UnsupportedPolicy,
 )
+from aggregator.errors.streams import (
+    FilterRefused,
+    MessageNotSent,
+    MessageRefused,
+    StorageUnknown,
+    StreamError,
+    StreamerUnusable,
+    StreamRefused,
+    StreamValueError,
+)
 
 __all__ = [
     "ActionError",
@@ -143,6 +161,7 @@ __all__ = [
     "EventUnreadable",
     "EventUnwritable",
     "EventValueUnknown",
+    "FilterRefused",
     "InboxFull",
     "InvalidFilter",
     "InvalidMessageContent",
@@ -153,6 +172,8 @@ __all__ = [
     "InvalidTopicExpression",
     "MalformedRequest",
     "MemberInterfaceUnsupported",
+    "MessageNotSent",
+    "MessageRefused",
     "MultipleTopics",
     "NoCurrentMessage",
     "NotModifiable",
@@ -166,7 +187,12 @@ __all__ = [
     "RequestError",
     "RequestTooLarge",
     "ResourceUnknown",
+    "StorageUnknown",
     "StoreUnavailable",
+    "StreamError",
+    "StreamRefused",
+    "StreamValueError",
+    "StreamerUnusable",
     "SubscribeFailed",
     "SubscriptionRefused",
     "TaskRefused",

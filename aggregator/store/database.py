@@ -46,12 +46,16 @@ class Database(Protocol):
     def is_in_transaction(self, connection: Connection) -> bool:
         """Whether a transaction may be open: it may not have begun, or have been undone already."""
 
-    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
-        """A transaction on `connection` in which no other process changes the tables."""
-
     def now(self, connection: Connection) -> tuple[int, int]:
         """What the database's own clock shows, microseconds since 1970 UTC, and how far that was
         set forward as far as is known."""
 
     def close(self) -> None:
         """Close all connections."""
+
+
+class MigratedDatabase(Database, Protocol):
+    """A database whose tables are brought from one version to the next."""
+
+    def migrating(self, connection: Connection) -> AbstractContextManager[None]:
+        """A transaction on `connection` in which no other process changes the tables."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import AbstractContextManager
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from alembic import command
 from alembic.config import Config
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, bindparam, inspect, select, text
 
 from aggregator.errors import ConfigError
 from aggregator.store.anchor import settle
+from aggregator.store.database import MigratedDatabase
 from aggregator.store.sink_tables import check_tables
 from aggregator.store.statement import Statement
 from aggregator.store.tables import sink_versions
@@ -45,7 +47,7 @@ def _migrate(store: Store) -> None:
     with (
         translated("migrating the store"),
         store.database.writing.connect() as connection,
-        store.database.migrating(connection),
+        _alone(store, connection),
     ):
         found = _found(connection)
         if found == _newest():
@@ -77,7 +79,7 @@ def migrate_sink(store: Store, name: str, steps: tuple[tuple[str, ...], ...]) ->
     with (
         translated(f"migrating the tables of the sink {name}"),
         store.database.writing.connect() as connection,
-        store.database.migrating(connection),
+        _alone(store, connection),
     ):
         row = SINK_VERSION.row(connection, of=name)
         done = row[0] if row else 0
@@ -86,6 +88,11 @@ def migrate_sink(store: Store, name: str, steps: tuple[tuple[str, ...], ...]) ->
                 connection.execute(text(statement))
         if len(steps) > done:
             STORE_VERSION.run(connection, sink=name, version=len(steps))
+
+
+def _alone(store: Store, connection: Connection) -> AbstractContextManager[None]:
+    # What is migrated lies in databases that can be; streams are in others, too.
+    return cast(MigratedDatabase, store.database).migrating(connection)
 
 
 def _found(connection: Connection) -> str | None:

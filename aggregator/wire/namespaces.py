@@ -53,6 +53,7 @@ HEALTH = "urn:mds-aggregator:health"
 FAULT = "urn:mds-aggregator:fault"
 QUERY = "urn:mds-aggregator:query"
 NOTIFICATION = "urn:mds-aggregator:notification"
+STREAMS = "urn:mds-aggregator:streams"
 
 XPATH_1 = "http://www.w3.org/TR/1999/REC-xpath-19991116"
 #: Addresses under which XPath 1.0 is asked for in the field; all mean the same here.

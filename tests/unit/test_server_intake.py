@@ -169,7 +169,7 @@ def operation(name: str) -> str:
 
 
 #: ONVIF's events have one spelling.
-IN_WSRF = [operation for operation in OPERATIONS if operation.spec != "tev"]
+IN_WSRF = [operation for operation in OPERATIONS if operation.spec not in ("tev", "trig")]
 
 
 class TestDispatch:
@@ -214,7 +214,7 @@ class TestDispatch:
             f"{{{ns.GT4_RP}}}GetResourcePropertyDocument is no operation of the dialect gt4; there "
             "are Add, Destroy, GetCurrentMessage, GetMultipleResourceProperties, "
             "GetResourceProperty, Notify, PauseSubscription, QueryResourceProperties, "
-            "ResumeSubscription, SetTerminationTime, Subscribe; ask for the whole document with "
+            "ResumeSubscription, SetResourceProperties, SetTerminationTime, Subscribe; ask for the whole document with "
             "QueryResourceProperties and the expression /"
         )
         with pytest.raises(UnknownOperation, match=r"dialect oasis; .*GetResourcePropertyDocument"):

@@ -1,0 +1,43 @@
+"""Streams that can't be are refused, with what was given and what was expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aggregator.errors import StreamRefused, StreamValueError
+from tests import streams_kit
+from tests.streams_kit import as_it_is, begin
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"period": 0}, "period must be"),
+    ({"period": float("nan")}, "period must be"),
+    ({"period": "5"}, "period must be"),
+    ({"formatter": None}, "a formatter is called"),
+    ({"batch_size": 0}, "batch_size must be"),
+    ({"set_aside_after": 0}, "set_aside_after must be"),
+    ({"name": "a b"}, "can't name a stream"),
+    ({"start": "soon"}, "start must be"),
+    ({"start": float("inf")}, "start must be"),
+    ({"parameters": [1]}, "no sqlfilter"),
+    ({"sqlfilter": "level > ?", "parameters": "1"}, "parameters must be a list"),
+    ({"sqlfilter": "level > 'x'"}, "compares a number with a text"),
+]
+
+
+@pytest.mark.parametrize(("options", "complaint"), WRONG, ids=range(len(WRONG)))
+def test_a_stream_that_can_not_be_is_refused(options: dict[str, Any], complaint: str) -> None:
+    with streams_kit.logging_to(":memory:") as streamer:
+        with pytest.raises((StreamRefused, StreamValueError), match=complaint):
+            begin(streamer, **options)
+        assert streamer.status() == []
+
+
+@pytest.mark.parametrize("given", [7, [""], ["a", 7], [None], {"a": 1}, b"n1", ["x" * 2000]])
+def test_destinations_that_are_none_are_refused(given: Any) -> None:
+    with (
+        streams_kit.logging_to(":memory:") as streamer,
+        pytest.raises(StreamRefused, match=r"dstgroups (must be|holds)"),
+    ):
+        streamer.stream("logkey", None, given, None, 1, as_it_is)
