@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any, NamedTuple, Protocol
 
+from aggregator.deliveries import Archive as Archive  # noqa: PLC0414  (they are looked for here)
+from aggregator.deliveries import Delivery as Delivery  # noqa: PLC0414
+from aggregator.deliveries import SinkTables as SinkTables  # noqa: PLC0414
 from aggregator.model import MemberFacts, Plan
 from aggregator.wire.epr import EndpointReference
 from aggregator.wire.parse import Element
@@ -229,32 +232,16 @@ class SourceType:
     source: AggregatorSource
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One collection's result on its way to the sinks; `at` is when it was collected."""
-
-    entry: MemberFacts
-    plan: Plan | None
-    collected: Collected
-    at: int
-
-
-class SinkTables(Protocol):
-    """A sink's own tables. What is written joins the transaction of the delivery."""
-
-    async def read(self, sql: str, **values: object) -> Sequence[Sequence[Any]]:
-        """Rows of a SELECT with :name parameters, as committed."""
-
-    def write(self, sql: str, **values: object) -> None:
-        """A statement with :name parameters that runs in the delivery's transaction."""
-
-
 class SinkContext(Protocol):
     """What the collector offers to a sink."""
 
     @property
     def tables(self) -> SinkTables:
         """The sink's own tables."""
+
+    @property
+    def archive(self) -> Archive:
+        """The archive of the group."""
 
     @property
     def now(self) -> int:

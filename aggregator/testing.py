@@ -253,6 +253,17 @@ class ScriptedEvents:
 
 
 @dataclass(slots=True)
+class RecordingArchive:
+    """`aggregator.contract.Archive` that remembers what it was given."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    async def keep(self, deliveries: Sequence[Delivery]) -> None:
+        """Remember deliveries."""
+        self.deliveries += deliveries
+
+
+@dataclass(slots=True)
 class StubContext:
     """`aggregator.contract.Context` and `SinkContext` made of what the test gives."""
 
@@ -261,6 +272,7 @@ class StubContext:
     http: Any = None
     run_probe: Any = no_probe
     tables: Any = None
+    archive: Any = field(default_factory=RecordingArchive)
     now: int = 0
     consumers: Any = field(default_factory=ScriptedConsumers)
     events: Any = field(default_factory=ScriptedEvents)

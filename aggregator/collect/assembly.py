@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from aggregator.archive.keeping import Archives
 from aggregator.bus.assembly import bus_of, prune
 from aggregator.bus.bus import Bus
 from aggregator.bus.collecting import BusEvents
@@ -61,6 +62,7 @@ class Parts:
     delivery: Delivery
     bus: Bus | None
     events: BusEvents
+    archives: Archives
 
 
 def assemble(
@@ -76,11 +78,10 @@ def assemble(
 ) -> Parts:
     """Put the parts together; raises ConfigError for a sink that is not installed.
 
-    `http` is the way to members, `delivering` that to consumers. `holder` is the name under which
-    the lease is held, `process` that of this process.
+    `http` leads to members, `delivering` to consumers; `holder` has the lease, in this `process`.
     """
     recording = _recording(settings, store, holder)
-    sinks = deliverings(settings, plugins, store)
+    sinks = deliverings(settings, plugins, store, archives := Archives(settings))
     recorders = _recorders(recording, sinks)
     lease = _lease(settings.collect, recording)
     farewell = Farewell(plugins=plugins, sinks=sinks, recording=recording)
@@ -112,6 +113,7 @@ def assemble(
         delivery=_delivery(shared, recorders, delivering),
         bus=_bus(shared),
         events=events,
+        archives=archives,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from aggregator.archive.keeping import Archives
 from aggregator.collect import metrics
 from aggregator.collect.content import check_content, is_shipped, plain
 from aggregator.collect.context import DeliveryContext
@@ -50,6 +51,7 @@ class Delivering:
     sink: SinkType
     store: Store
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    archives: Archives = field(default_factory=Archives)
 
     async def deliver(self, results: Sequence[Result]) -> list[Portion]:
         """Offer results; where the sink can't take them together, each on its own."""
@@ -87,10 +89,12 @@ class Delivering:
 
     def _delivery(self, result: Result, collected: Collected) -> Delivery:
         plan = result.context.assignment.sink_plans.get(self.sink.name)
-        return Delivery(result.context.member, plan, collected, at=result.attempt)
+        interval = result.context.assignment.plan.interval
+        return Delivery(result.context.member, plan, collected, result.attempt, interval)
 
     def _context(self, tables: StoreTables) -> DeliveryContext:
-        return DeliveryContext(self.sink.name, self.group, tables, self.store.clock.now)
+        archive = self.archives.of(self.group, tables.join)
+        return DeliveryContext(self.sink.name, self.group, tables, archive, self.store.clock.now)
 
     def _checked(self, published: Sequence[Answer], expected: int) -> Sequence[Answer]:
         try:
@@ -128,7 +132,7 @@ class Delivering:
 
 
 def deliverings(
-    settings: Settings, plugins: Plugins, store: Store
+    settings: Settings, plugins: Plugins, store: Store, archives: Archives
 ) -> dict[str, Sequence[Delivering]]:
     """Each group's ways to its sinks, in their order; ConfigError for one that is not there."""
     found: dict[str, Sequence[Delivering]] = {}
@@ -139,5 +143,7 @@ def deliverings(
                     f"{sink!r} is not installed; there are {', '.join(sorted(plugins.sinks))}",
                     element=f"groups.{name}.sinks",
                 )
-        found[name] = [Delivering(name, plugins.sinks[sink], store) for sink in group.sinks]
+        found[name] = [
+            Delivering(name, plugins.sinks[sink], store, archives=archives) for sink in group.sinks
+        ]
     return found

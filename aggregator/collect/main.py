@@ -119,6 +119,7 @@ class _Role:
                 finally:
                     parts.following.close()
                     parts.events.close()
+                    parts.archives.close()
         finally:
             await asyncio.to_thread(store.close)
             holder.close()

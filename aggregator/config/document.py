@@ -17,7 +17,7 @@ _INTRODUCTION = """\
 <!-- Generated: python -m aggregator.config.document > docs/configuration.md -->
 
 Nothing has to be configured: `aggregator serve` starts with the defaults on this page, on an
-embedded database, with one service group. (MDS4 read its settings from JNDI and WSDD files of
+embedded database, with two service groups. (MDS4 read its settings from JNDI and WSDD files of
 its container and from GLOBUS_LOCATION; none of these is read here.)
 
 Settings come, in rising priority, from
@@ -90,8 +90,9 @@ content_elements = ["{http://example.org/site}Service"]
 
 _GROUPS = """\
 Each table `[groups.NAME]` declares a service group at `/wsrf/services/NAME`, its entries at
-`/wsrf/services/NAMEEntry`. `DefaultIndexService` is there without being declared;
-`[groups.DefaultIndexService] enabled = false` takes it away. A name has letters, digits, `_` and
+`/wsrf/services/NAMEEntry`. `DefaultIndexService`, with the sink `index`, and `ArchiveService`, with
+the sink `archive`, are there without being declared; `[groups.DefaultIndexService] enabled = false`
+takes one away. A name has letters, digits, `_` and
 `-`, a letter first, and is not that of another group's entries. In variables the name is in
 capitals with `_` for `-`: `AGGREGATOR_GROUPS_DEFAULTINDEXSERVICE_MAX_ENTRIES`; they reach groups
 that the file declares, and declare none.

@@ -17,15 +17,25 @@ from aggregator.config.kinds import (
     truth,
     whole_number,
 )
-from aggregator.config.measures import duration
+from aggregator.config.measures import duration, size
 from aggregator.config.names import unknown
+from aggregator.config.series import Series, series_table
 from aggregator.config.setting import setting
 
 DEFAULT_GROUP = "DefaultIndexService"
+#: The groups that are there without being declared, with their sinks.
+DEFAULT_GROUPS: Mapping[str, tuple[str, ...]] = {
+    DEFAULT_GROUP: ("index",),
+    "ArchiveService": ("archive",),
+}
 GROUP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 INDEX_ROOT = "{http://mds.globus.org/index}IndexRP"
 
+#: The sink of an archive.
+ARCHIVE = "archive"
+
 _LARGEST_XSD_INT = 2**31 - 1
+_CENTURY = 100 * 366 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +97,10 @@ class GroupSettings:
     name: str
     enabled: bool = setting(True, truth(), "Whether the group is offered.")
     sinks: tuple[str, ...] = setting(
-        ("index",),
+        (),
         _plugin_names(at_least=1),
         "Sinks that are fed, in this order; the first owns the entries' content.",
+        default_text='["index"], else that of the name where it is a default group',
     )
     sources: tuple[str, ...] = setting(
         (), _plugin_names(at_least=0), "Sources that registrations may use. Empty: all found."
@@ -107,7 +118,7 @@ class GroupSettings:
     )
     max_lifetime: float = setting(
         0.0,
-        duration(1, 100 * 366 * 86400, or_zero=True),
+        duration(1, _CENTURY, or_zero=True),
         "Longest lifetime that is granted, to a registration without end too; 0 for no limit.",
     )
     require_source: bool = setting(
@@ -157,12 +168,57 @@ class GroupSettings:
         "Rules of who may join: tables of content_elements and member_interfaces, both lists of"
         " {namespace}local. Empty: anyone.",
     )
+    archive_age: float = setting(
+        30 * 86400.0,
+        duration(86400, _CENTURY, or_zero=True),
+        "How long an archive keeps a delivery, by whole days (UTC); 0: without end.",
+    )
+    archive_deliveries: int = setting(
+        10_000_000,
+        whole_number(0, 10**12),
+        "Most documents that the group's archive keeps, unchanged ones counting once; the oldest"
+        " leave first. 0: any number.",
+    )
+    archive_size: int = setting(
+        10 * 2**30,
+        size(0, 2**50),
+        "Most bytes that its documents take, compressed; the oldest leave first. 0: any number.",
+    )
+    series: tuple[Series, ...] = setting(
+        (),
+        series_table(),
+        "Numbers that are taken out of each delivery of an archive: a table of names, each with"
+        " its xpath and, where that has prefixes, namespaces.",
+    )
+    series_raw_age: float = setting(
+        7 * 86400.0,
+        duration(86400, _CENTURY, or_zero=True),
+        "How long each number is kept by itself, by whole days (UTC); then one bucket stands for"
+        " many. 0: without end.",
+    )
+    series_bucket: float = setting(
+        3600.0,
+        duration(1, 86400),
+        "Length of such a bucket: whole seconds that divide a day.",
+    )
+    series_age: float = setting(
+        3 * 366 * 86400.0,
+        duration(86400, _CENTURY, or_zero=True),
+        "How long numbers and buckets are kept; 0: without end.",
+    )
 
     def __post_init__(self) -> None:
+        if not self.sinks:
+            object.__setattr__(self, "sinks", DEFAULT_GROUPS.get(self.name, ("index",)))
         if not self.root_element and self.sinks[:1] == ("index",):
             object.__setattr__(self, "root_element", INDEX_ROOT)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether what comes in is kept, and can be asked for by QueryArchive."""
+        return ARCHIVE in self.sinks
 
 
 def default_groups() -> Mapping[str, GroupSettings]:
     """Return the groups of a service that declares none."""
-    return {DEFAULT_GROUP: GroupSettings(name=DEFAULT_GROUP)}
+    return {name: GroupSettings(name=name) for name in DEFAULT_GROUPS}

@@ -11,7 +11,7 @@ from typing import Any
 from aggregator.config.crosschecks import Clash, clashes
 from aggregator.config.errors import ConfigurationError, Problem
 from aggregator.config.given import Gathered, Given, Source
-from aggregator.config.groups import DEFAULT_GROUP, GroupSettings
+from aggregator.config.groups import DEFAULT_GROUPS, GroupSettings
 from aggregator.config.kinds import Fault, Refused
 from aggregator.config.setting import Setting, settings_of
 from aggregator.config.settings import GROUP_SECTION, SECTIONS, Settings
@@ -50,7 +50,7 @@ def load_settings(
     overrides. ``content`` is taken for what the file holds, where it is given. ``further`` finds
     what is wrong by more than the settings know. Raises ConfigurationError with all problems found.
     """
-    gathered = Gathered(DEFAULT_GROUP)
+    gathered = Gathered(*DEFAULT_GROUPS)
     if file is not None:
         from_file(file, gathered, content=content)
     # Options come before the environment here, since both may name groups; ranks decide who wins.

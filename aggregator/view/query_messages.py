@@ -44,6 +44,8 @@ class QueryRequest:
     namespaces: Mapping[str, str]
     sequence: int
     caller: str
+    #: Evaluated on each of these instead, see `aggregator.view.each`.
+    documents: Sequence[tuple[Mapping[str, str], str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Literal
 from aggregator.wire import namespaces as ns
 
 #: Which specification an operation or a fault belongs to; a dialect maps it to a namespace.
-Spec = Literal["sg", "rp", "rl", "r", "nt", "bf", "tev"]
+Spec = Literal["sg", "rp", "rl", "r", "nt", "bf", "tev", "arc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ CREATE_PULL_SUBSCRIPTION = Operation(
 GET_EVENT_PROPERTIES = Operation("GetEventProperties", "tev", "EventPortType", ("oasis",))
 GET_EVENT_CAPABILITIES = Operation("GetServiceCapabilities", "tev", "EventPortType", ("oasis",))
 PULL_MESSAGES = Operation("PullMessages", "tev", "PullPointSubscription", ("oasis",))
+QUERY_ARCHIVE = Operation("QueryArchive", "arc", "ArchivePortType")
 OPERATIONS = (
     ADD,
     GET_PROPERTY,
@@ -70,6 +71,7 @@ OPERATIONS = (
     GET_EVENT_PROPERTIES,
     GET_EVENT_CAPABILITIES,
     PULL_MESSAGES,
+    QUERY_ARCHIVE,
 )
 
 _ACTION_BASE_OASIS = {
@@ -78,12 +80,14 @@ _ACTION_BASE_OASIS = {
     "rl": "http://docs.oasis-open.org/wsrf/rlw-2/",
     "nt": "http://docs.oasis-open.org/wsn/bw-2/",
     "tev": f"{ns.ONVIF_EVENTS}/",
+    "arc": f"{ns.ARCHIVE}/",
 }
 _ACTION_BASE_GT4 = {
     "sg": "http://docs.oasis-open.org/wsrf/2004/06/wsrf-WS-ServiceGroup-1.2/",
     "rp": "http://docs.oasis-open.org/wsrf/2004/06/wsrf-WS-ResourceProperties/",
     "rl": "http://docs.oasis-open.org/wsrf/2004/06/wsrf-WS-ResourceLifetime/",
     "nt": "http://docs.oasis-open.org/wsn/2004/06/wsn-WS-BaseNotification/",
+    "arc": f"{ns.ARCHIVE}/",
 }
 
 
@@ -108,6 +112,8 @@ class Dialect:
     reference: Literal["ReferenceProperties", "ReferenceParameters"]
     #: ONVIF's events, which stand on the final standard alone.
     tev: str = ns.ONVIF_EVENTS
+    #: MDS4's archive, whose messages are the same in every dialect.
+    arc: str = ns.ARCHIVE
 
     def namespace(self, spec: Spec) -> str:
         """The namespace in which this dialect writes a specification's elements."""
@@ -115,7 +121,7 @@ class Dialect:
 
     def action(self, operation: Operation, *, reply: bool = False) -> str:
         """The wsa:Action of a request, or of its reply."""
-        if self.name == "wsrf-lite" and operation.spec != "tev":
+        if self.name == "wsrf-lite" and operation.spec not in ("tev", "arc"):
             return f"{self.namespace(operation.spec)}#{operation.name}{'Response' if reply else ''}"
         if self.family == "gt4":
             name = operation.name + ("Response" if reply else "")

@@ -46,9 +46,14 @@ RPPROVIDER = "http://mds.globus.org/rpprovider/2005/08"
 GLUE = "http://mds.globus.org/glue/ce/1.1"
 TRIGGER = "http://mds.globus.org/2004/08/trigger/types"
 
+#: The archive of MDS4, and that of where Xindice, in which it kept its documents, found one.
+ARCHIVE = "http://mds.globus.org/archive/2006/08"
+XINDICE = "http://xml.apache.org/xindice/Query"
+
 HEALTH = "urn:mds-aggregator:health"
 FAULT = "urn:mds-aggregator:fault"
 QUERY = "urn:mds-aggregator:query"
+ARCHIVED = "urn:mds-aggregator:archive"
 NOTIFICATION = "urn:mds-aggregator:notification"
 
 XPATH_1 = "http://www.w3.org/TR/1999/REC-xpath-19991116"

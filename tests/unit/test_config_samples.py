@@ -47,7 +47,7 @@ def test_every_form_means_what_it_says() -> None:
     assert settings.collect.deny_networks == ()
     load = ("/usr/lib/nagios/plugins/check_load", "-w", "5")
     assert settings.probes.nagios == {"load": load}
-    assert list(settings.groups) == ["Site-Registry_2"]
+    assert list(settings.groups) == ["ArchiveService", "Site-Registry_2"]
     group = settings.groups["Site-Registry_2"]
     assert group.sinks == ("archive", "index")
     assert group.root_element == "{http://example.org/site}RegistryRP"
@@ -62,7 +62,7 @@ def test_the_example_of_the_page_is_good(tmp_path: Path) -> None:
     file = tmp_path / "example.toml"
     file.write_text(EXAMPLE)
     settings = load_settings(file, environ={}, options={})
-    assert list(settings.groups) == ["DefaultIndexService", "SiteRegistry"]
+    assert list(settings.groups) == ["DefaultIndexService", "ArchiveService", "SiteRegistry"]
     assert settings.groups["DefaultIndexService"].max_lifetime == 12 * 3600
 
 

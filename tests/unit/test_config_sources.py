@@ -18,6 +18,7 @@ from aggregator.config import (
     changed_needing_restart,
     load_settings,
 )
+from aggregator.config.groups import DEFAULT_GROUPS, default_groups
 
 NO_OPTIONS: Mapping[str, object] = {}
 
@@ -43,7 +44,8 @@ def test_nothing_given_gives_the_defaults() -> None:
     assert settings.server.data_dir == data_dir
     assert settings.database_url == f"sqlite:///{data_dir}/aggregator.db"
     assert settings == replace(Settings(), server=settings.server)
-    assert settings.groups == {"DefaultIndexService": GroupSettings(name="DefaultIndexService")}
+    assert settings.groups == default_groups()
+    assert {name: group.sinks for name, group in settings.groups.items()} == DEFAULT_GROUPS
 
 
 @pytest.mark.parametrize(
@@ -132,10 +134,11 @@ def test_variables_reach_declared_groups_and_declare_none(tmp_path: Path) -> Non
     settings = load("[groups.my-site]\n", tmp_path, environ=environ, options={})
     assert {name: group.max_entries for name, group in settings.groups.items()} == {
         "DefaultIndexService": 7,
+        "ArchiveService": 100_000,
         "my-site": 8,
     }
-    assert refusals({"AGGREGATOR_GROUPS_OTHER_MAX_ENTRIES": "9"}) == [
-        "AGGREGATOR_GROUPS_OTHER_MAX_ENTRIES: unknown setting; did you mean"
+    assert refusals({"AGGREGATOR_GROUPS_DEFAULTSERVICE_MAX_ENTRIES": "9"}) == [
+        "AGGREGATOR_GROUPS_DEFAULTSERVICE_MAX_ENTRIES: unknown setting; did you mean"
         " AGGREGATOR_GROUPS_DEFAULTINDEXSERVICE_MAX_ENTRIES?"
     ]
 
@@ -161,7 +164,7 @@ def test_options_may_have_types_texts_or_no_value(tmp_path: Path) -> None:
     assert settings.server.data_dir == tmp_path
     assert settings.groups["Site"].sinks == ("index", "archive")
     assert settings.groups["Site"].min_interval_millis == 100
-    assert list(settings.groups) == ["DefaultIndexService", "Site"]
+    assert list(settings.groups) == ["DefaultIndexService", "ArchiveService", "Site"]
 
 
 def test_wrong_options_are_refused() -> None:
