@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 import click
 
+from aggregator.cli.instants import instant
 from aggregator.cli.one_line import OneLineCommand
 from aggregator.cli.prefixes import prefixes
 from aggregator.cli.showing import Output, output_option, result_items, show_items
@@ -15,11 +15,7 @@ from aggregator.cli.toolkit_options import dialect_option, toolkit_options
 from aggregator.client.bodies import ArchiveQuery
 from aggregator.client.resource import Resource
 from aggregator.client.spoken import DialectChoice, call_in_either, candidates
-from aggregator.errors import ConfigError
 from aggregator.wire.parse import Element
-from aggregator.wire.times import parse_datetime
-
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 @click.command(
@@ -77,7 +73,7 @@ def query(
     client = toolkit.client()
     spoken = candidates(dialect, epr=toolkit.written())
     asked = ArchiveQuery(
-        xpath, {}, _instant("-from", since), _instant("-to", until), member, entry, after=after
+        xpath, {}, instant("-from", since), instant("-to", until), member, entry, after=after
     )
     left = limit
     items: list[Element | str] = []
@@ -114,12 +110,3 @@ def documents(reply: Element) -> int:
 
 def _place(node: Element) -> tuple[str | None, ...]:
     return tuple(node.get(f"{{urn:mds-aggregator:archive}}{name}") for name in ("entry", "first"))
-
-
-def _instant(option: str, text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        return parse_datetime(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
-    except ValueError as error:
-        raise ConfigError(f"{option}: {error}") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from aggregator.archive.keeping import Archives
+from aggregator.archive.retention import Retention
 from aggregator.bus.assembly import bus_of, prune
 from aggregator.bus.bus import Bus
 from aggregator.bus.collecting import BusEvents
@@ -279,7 +280,7 @@ def _housekeeping(
         is_leader=lambda: bool(lease.epochs),
         interval=settings.collect.housekeeping_interval,
         changes_kept=settings.store.changes_kept,
-        prune_events=partial(prune, settings=settings),
+        prunings=(partial(prune, settings=settings), Retention(settings)),
     )
 
 

@@ -42,13 +42,13 @@ class Housekeeping:
         is_leader: Callable[[], bool],
         interval: float,
         changes_kept: float,
-        prune_events: Callable[[Write], int] = lambda write: 0,
+        prunings: Sequence[Callable[[Write], int]] = (),
     ) -> None:
         self._recording = recording
         self._process = process
         self._is_leader = is_leader
         self._changes_kept = changes_kept
-        self._prune_events = prune_events
+        self._prunings = prunings
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
@@ -92,7 +92,7 @@ class Housekeeping:
 
     async def prune(self) -> None:
         """Drop changes that every reader has seen long ago, a batch at a time, addresses for
-        notifications that nobody needs, and events that were kept for long enough."""
+        notifications that nobody needs, and what else was kept for long enough."""
         kept = int(self._changes_kept * MICROSECONDS)
         if self._is_leader():
             await self._recording.write(close_orphans)
@@ -102,8 +102,9 @@ class Housekeeping:
 
         while self._is_leader() and await self._recording.write(unit) >= _CHANGES:
             pass
-        while self._is_leader() and await self._recording.write(self._prune_events) > 0:
-            pass
+        for pruning in self._prunings:
+            while self._is_leader() and await self._recording.write(pruning) > 0:
+                pass
 
     async def _sign(self) -> None:
         await self._recording.write(lambda write: heartbeat(write, self._process, ROLE))
