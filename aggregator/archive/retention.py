@@ -30,8 +30,9 @@ from aggregator.wire.times import SECOND
 
 #: Documents and numbers of one batch.
 _BATCH, _NUMBERS = 500, 10_000
-#: Microseconds between two looks for what nothing is left of.
-_SELDOM = 3600 * SECOND
+#: Microseconds between two looks for what nothing is left of, and between two tries to change
+#: partitions, which may have to wait for readers.
+_SELDOM, _AGAIN = 3600 * SECOND, 600 * SECOND
 
 
 class Retention:
@@ -39,12 +40,15 @@ class Retention:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._tidied = 0
+        self._tidied = self._made = 0
+        self._read: dict[int, int] = {}
         self._condensed: dict[tuple[int, int], int] = {}
 
     def __call__(self, write: Write) -> int:
         """Give some up; how many rows that were."""
-        make_partitions(write)
+        if write.now - self._made >= _AGAIN:
+            self._made = write.now
+            make_partitions(write)
         names: Mapping[int, str] = {number: name for name, number in IDS.rows(write.connection)}
         policies = {number: self._policy(name) for number, name in names.items()}
         days = archived_days(write.connection)
@@ -69,7 +73,7 @@ class Retention:
         for day, its in groupby(days, key=lambda one: one.day):
             with_spans = [one for one in its if one.spans > 0]
             due = [one for one in with_spans if _is_due(one, policies, write.now, _age)]
-            if due and len(due) == len(with_spans) and drop_day(write, day):
+            if due and len(due) == len(with_spans) and self._drop_whole(write, day):
                 for one in due:
                     self._tell(policies, one, one.spans)
                 return sum(one.spans for one in due)
@@ -78,6 +82,16 @@ class Retention:
                     self._tell(policies, one, dropped)
                     return dropped
         return 0
+
+    def _drop_whole(self, write: Write, day: int) -> bool:
+        """Drop a day's partition, unless somebody reads it or has just been found to."""
+        if write.now < self._read.get(day, 0):
+            return False
+        if drop_day(write, day):
+            self._read.pop(day, None)
+            return True
+        self._read[day] = write.now + _AGAIN
+        return False
 
     def _documents_by_amount(
         self, write: Write, days: list[Day], policies: Mapping[int, GroupSettings]

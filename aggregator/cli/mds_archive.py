@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import click
@@ -68,39 +69,53 @@ def query(
     Every element says where it was found (src:col, src:key) and of whom and when it came.
     Prefixes are declared as xmlns:glue=http://mds.globus.org/glue/ce/1.1; the usual ones are known.
     """
-    endpoint = toolkit.endpoint()
-    toolkit.check_protection([endpoint.address])
-    client = toolkit.client()
-    spoken = candidates(dialect, epr=toolkit.written())
     asked = ArchiveQuery(
-        xpath, {}, instant("-from", since), instant("-to", until), member, entry, after=after
+        xpath,
+        {},
+        instant("-from", since),
+        instant("-to", until),
+        member,
+        entry,
+        limit or 0,
+        after,
     )
-    left = limit
     items: list[Element | str] = []
-    while True:
-
-        def ask(
-            resource: Resource, asked: ArchiveQuery = asked, left: int | None = left
-        ) -> Element:
-            known = prefixes(resource.dialect, namespaces)
-            return resource.query_archive(replace(asked, prefixes=known, limit=left or 0))
-
-        reply = call_in_either(client, endpoint, spoken, ask)
+    more = ""
+    for reply in _replies(toolkit, dialect, asked, namespaces):
         items += result_items(reply)
+        more = reply.get("next", "")
         if output == "xml":
             # Of a page alone, so that any number of them can be shown.
             show_items(items, output)
             items.clear()
-        after = reply.get("next", "")
-        if left is not None:
-            left -= documents(reply)
-        if not after or (left is not None and left <= 0):
-            break
-        asked = replace(asked, after=after)
     if output != "xml":
         show_items(items, output)
-    if after:
-        click.echo(f"there is more: --after {after}", err=True)
+    if more:
+        click.echo(f"there is more: --after {more}", err=True)
+
+
+def _replies(
+    toolkit: Toolkit, dialect: DialectChoice, asked: ArchiveQuery, namespaces: Sequence[str]
+) -> Iterator[Element]:
+    """Page after page, until there is no more or as many were answered as are wanted."""
+    endpoint = toolkit.endpoint()
+    toolkit.check_protection([endpoint.address])
+    client = toolkit.client()
+    spoken = candidates(dialect, epr=toolkit.written())
+    left = asked.limit
+    while True:
+
+        def ask(resource: Resource, asked: ArchiveQuery = asked) -> Element:
+            known = prefixes(resource.dialect, namespaces)
+            return resource.query_archive(replace(asked, prefixes=known))
+
+        reply = call_in_either(client, endpoint, spoken, ask)
+        yield reply
+        left -= documents(reply)
+        after = reply.get("next", "")
+        if not after or (asked.limit and left <= 0):
+            return
+        asked = replace(asked, after=after, limit=max(left, 0))
 
 
 def documents(reply: Element) -> int:

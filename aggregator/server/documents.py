@@ -76,8 +76,9 @@ def _wsdl(site: Site, target: Target, dialect: str) -> Document:
         more = " or ?wsdl=gt4" if "gt4" in known else ""
         text = f"there is no WSDL for {dialect[:40]!r}; ask for ?wsdl (oasis){more}\n"
         return Document(404, "text/plain; charset=utf-8", text.encode())
+    archived = target.kind == "group" and site.registry.group(target.group).settings.is_archived
     document = wsdl(
-        target.kind,
+        "archived" if archived else target.kind,
         "gt4" if dialect == "gt4" else "oasis",
         address=_address(site, target),
         schemas=f"{site.public_url}/schemas",

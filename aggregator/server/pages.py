@@ -110,11 +110,14 @@ def service_page(site: Site, target: Target) -> bytes:
     url = escape(site.public_url + SERVICES + name)
     place = f"{url}/{escape(quote(target.key))}" if target.key else url
     what = "An AggregatorServiceGroup"
-    items = _items(_GROUP_OPERATIONS)
+    archived = not is_entry and site.registry.group(target.group).settings.is_archived
+    items = _items((*_GROUP_OPERATIONS, "QueryArchive") if archived else _GROUP_OPERATIONS)
     items += f"<p>With the key of an entry in a header also:</p>{_items(_LIFETIME_OPERATIONS)}"
     if is_entry:
         what = "An entry of the group" if target.key else "The entries of the group"
         items = _items(_ENTRY_OPERATIONS)
+    if archived:
+        items += f'<p>Numbers that were kept, as JSON: <a href="{url}?series">series</a></p>'
     return _page(
         name,
         f"<p>{what}: a SOAP service. POST an envelope to <code>{place}</code>.</p>{items}"

@@ -35,8 +35,12 @@ def make_partitions(write: Write) -> int:
     for table in PARTITIONED:
         there = partitions(write, table)
         for day in range(today, today + (AHEAD + 1) * DAY, DAY):
-            if day not in there and not _has_rows(write, table, day):
-                made += _try(write, partial(_make, write, table, day))
+            if day in there or _has_rows(write, table, day):
+                continue
+            if not _try(write, partial(_make, write, table, day)):
+                # The next ones would wait as long, and there is time.
+                return made
+            made += 1
     return made
 
 

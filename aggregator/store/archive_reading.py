@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, case, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, not_, or_, select
 
 from aggregator.store.archive_packing import Bases, inflate
 from aggregator.store.archive_tables import DAY, archive_bases, archive_spans, archive_streams
@@ -80,7 +80,11 @@ _deliveries = case((_is_last, archive_streams.c.deliveries), else_=archive_spans
 
 def _spans(*conditions: ColumnElement[bool]) -> Statement:
     """The next documents, as many as a page may have, and no more than `budget` bytes hold."""
-    place = tuple_(archive_spans.c.first, archive_spans.c.stream_id)
+    # No comparison of pairs, which PostgreSQL would begin an index scan by, from the first row on.
+    is_behind = and_(
+        archive_spans.c.first == bindparam("after_first"),
+        archive_spans.c.stream_id <= bindparam("after_stream"),
+    )
     page = (
         select(
             archive_spans.c.stream_id,
@@ -94,7 +98,7 @@ def _spans(*conditions: ColumnElement[bool]) -> Statement:
             archive_spans.c.content,
         )
         .join(archive_streams, archive_streams.c.id == archive_spans.c.stream_id)
-        .where(*conditions, place > tuple_(bindparam("after_first"), bindparam("after_stream")))
+        .where(*conditions, archive_spans.c.first >= bindparam("begin"), not_(is_behind))
         .order_by(archive_spans.c.first, archive_spans.c.stream_id)
         .limit(bindparam("most"))
         .subquery("page")
@@ -111,11 +115,11 @@ def _spans(*conditions: ColumnElement[bool]) -> Statement:
 
 
 # Those that begin within the time that is asked for.
-_within = (archive_spans.c.first >= bindparam("since"), archive_spans.c.first <= bindparam("until"))
+_within = archive_spans.c.first <= bindparam("until")
 _of_group = archive_spans.c.group_id == bindparam("group")
 _of_stream = archive_spans.c.stream_id == bindparam("of")
-WITHIN = _spans(_of_group, *_within)
-WITHIN_STREAM = _spans(_of_stream, *_within)
+WITHIN = _spans(_of_group, _within)
+WITHIN_STREAM = _spans(_of_stream, _within)
 
 # Those that began before it and last into it: of each stream the last one at most, and a span does
 # not reach beyond its day.
@@ -133,7 +137,6 @@ _latest = (
 _reaching = (
     archive_spans.c.first == _latest,
     archive_spans.c.first < bindparam("since"),
-    archive_spans.c.first >= bindparam("day"),
     _last >= bindparam("since"),
     archive_streams.c.last >= bindparam("since"),
     archive_streams.c.born < bindparam("since"),
@@ -198,10 +201,13 @@ def _rows(
     reaching, within = statements
     rows: list[Row] = []
     if values["after_first"] < values["since"]:
-        rows = reaching.rows(connection, **values, most=most)
+        begin = max(values["day"], values["after_first"])
+        rows = reaching.rows(connection, **values, begin=begin, most=most)
     left = values["budget"] - sum(row[7] for row in rows)
     if len(rows) < most and left > 0:
-        rows += within.rows(connection, **{**values, "budget": left}, most=most - len(rows))
+        begin = max(values["since"], values["after_first"])
+        asked = {**values, "begin": begin, "budget": left}
+        rows += within.rows(connection, **asked, most=most - len(rows))
     return rows
 
 

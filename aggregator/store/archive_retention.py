@@ -172,8 +172,9 @@ def drop_empty_partitions(write: Write, *, before: int) -> None:
         for day, name in partitions(write, table).items():
             if day + DAY <= before:
                 ask = f"SELECT 1 FROM {name} LIMIT 1"
-                if write.connection.exec_driver_sql(ask).first() is None:
-                    drop_partition(write, table, day)
+                is_empty = write.connection.exec_driver_sql(ask).first() is None
+                if is_empty and not drop_partition(write, table, day):
+                    return
 
 
 def tidy(write: Write, *, before: int, most: int) -> int:
