@@ -17,7 +17,7 @@ from aggregator.contract import Delivery
 from aggregator.model import MemberFacts
 from aggregator.registry.fingerprint import references_digest
 from aggregator.store.archive_packing import Bases
-from aggregator.store.archive_writing import Arrival, archive
+from aggregator.store.archive_writing import Arrival, archive, of_entries
 from aggregator.store.content import digest, pack
 from aggregator.store.write import Write
 from aggregator.wire.epr import EndpointReference
@@ -50,7 +50,7 @@ class Archives:
         until = monotonic() + _PATIENCE
         arrivals = [await self._arrival(group, one, until) for one in deliveries]
         metrics.KEPT.labels(group).inc(len(arrivals))
-        join(lambda write: archive(write, group, arrivals, self._bases))
+        join(lambda write: archive(write, group, of_entries(write, arrivals), self._bases))
 
     def close(self) -> None:
         """End the process that takes numbers."""

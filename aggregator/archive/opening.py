@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from aggregator.config import Settings
 from aggregator.errors import ConfigError
 from aggregator.registry.opening import store_of
-from aggregator.store.engine import Store
+from aggregator.store.engine import Store, sqlite_path
 from aggregator.store.groups import IDS
 from aggregator.store.migrate import schema_is_current
 from aggregator.wire.times import show_ahead
@@ -27,6 +27,12 @@ class Opened:
 @contextmanager
 def opened(settings: Settings, group: str) -> Iterator[Opened]:
     """The archive of a group as long as the block; ConfigError where there is none."""
+    path = sqlite_path(settings.database_url, data_dir=settings.server.data_dir)
+    if path is not None and not path.exists():
+        raise ConfigError(
+            f"there is no database at {path}; name its folder with --data-dir, or its URL with"
+            " --database"
+        )
     store = store_of(settings)
     try:
         if not schema_is_current(store):

@@ -7,7 +7,7 @@ the place from which to go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import monotonic
@@ -18,6 +18,7 @@ from aggregator.archive.asked import Question
 from aggregator.archive.document import document
 from aggregator.store.archive_packing import Bases
 from aggregator.store.archive_reading import Place, Span, read_page
+from aggregator.view.each import Labelled
 from aggregator.view.query_client import QueryClient, QueryRequest
 from aggregator.wire import namespaces as ns
 from aggregator.wire.times import format_datetime
@@ -75,6 +76,9 @@ class ArchiveReader:
                 if len(pieces) >= asked.most or size >= _ANSWERED:
                     return Found(tuple(pieces), span.place)
             if not page.more:
+                if asked.after is None and not looked_at and not page.spans:
+                    # Who asks wrongly is told, whether there is something to ask of or not.
+                    self._evaluate(group, asked, [({}, document(()).decode())], caller)
                 return Found(tuple(pieces), None)
             place = page.spans[-1].place
             looked_at += len(page.spans)
@@ -84,24 +88,25 @@ class ArchiveReader:
     def _evaluated(
         self, group: str, asked: Question, spans: list[Span], caller: str
     ) -> list[tuple[Span, bytes]]:
-        if not spans:
-            return []
-        found = self._queries.query(
-            QueryRequest(
-                group=group,
-                entry_key=None,
-                family="oasis",
-                expression=asked.expression,
-                namespaces=asked.namespaces,
-                sequence=0,
-                caller=caller,
-                documents=[
-                    (self.labels(group, span), document(span.children).decode()) for span in spans
-                ],
-            )
-        )
-        answered = [block.partition(b"\n") for block in found.chunks]
+        documents = [(self.labels(group, span), document(span.children).decode()) for span in spans]
+        found = self._evaluate(group, asked, documents, caller) if spans else ()
+        answered = [block.partition(b"\n") for block in found]
         return [(spans[int(place)], nodes) for place, _, nodes in answered]
+
+    def _evaluate(
+        self, group: str, asked: Question, documents: Sequence[Labelled], caller: str
+    ) -> Sequence[bytes]:
+        request = QueryRequest(
+            group=group,
+            entry_key=None,
+            family="oasis",
+            expression=asked.expression,
+            namespaces=asked.namespaces,
+            sequence=0,
+            caller=caller,
+            documents=documents,
+        )
+        return self._queries.query(request).chunks
 
     def labels(self, group: str, span: Span) -> Mapping[str, str]:
         """The attributes that tell of a node where it was found: as Xindice has them, and ours."""

@@ -21,6 +21,7 @@ from aggregator.store.chunks import chunks
 from aggregator.store.content import digest, pack
 from aggregator.store.groups import IDS
 from aggregator.store.statement import Statement
+from aggregator.store.tables import entry_state
 from aggregator.store.upsert import or_add, or_replace
 from aggregator.store.write import Write
 
@@ -41,6 +42,7 @@ _STATES = (
     .order_by(archive_streams.c.id)
     .with_for_update()
 )
+_THERE = select(entry_state.c.key).where(entry_state.c.key.in_(bindparam("keys", expanding=True)))
 _COLUMNS = [column.name for column in archive_streams.columns if column.name != "id"]
 BEGIN = Statement(insert(archive_streams).returning(archive_streams.c.id), columns=_COLUMNS)
 GO_ON = Statement(
@@ -108,6 +110,17 @@ class _State:
         """Whether a delivery is one more of the span."""
         is_same = self.digest == mark and self.first // DAY == arrival.at // DAY
         return is_same and not 0 < arrival.gap < arrival.at - self.last
+
+
+def of_entries(write: Write, arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """Those of entries that are still there: a collection may end after its entry did."""
+    keys = [one.entry_key for one in arrivals]
+    there = {
+        row[0]
+        for chunk in chunks(keys)
+        for row in write.connection.execute(_THERE, {"keys": chunk})
+    }
+    return [one for one in arrivals if one.entry_key in there]
 
 
 def archive(write: Write, group: str, arrivals: Sequence[Arrival], bases: Bases) -> int:
