@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, not_, or_, select
 
@@ -54,7 +54,7 @@ class Wanted(NamedTuple):
 
 
 _MEMBERS = (
-    select(archive_streams.c.id)
+    select(archive_streams.c.id, archive_streams.c.largest)
     .where(
         archive_streams.c.group_id == bindparam("group"),
         archive_streams.c.last >= bindparam("since"),
@@ -78,39 +78,35 @@ _last = case((_is_last, archive_streams.c.last), else_=archive_spans.c.last)
 _deliveries = case((_is_last, archive_streams.c.deliveries), else_=archive_spans.c.deliveries)
 
 
-def _spans(*conditions: ColumnElement[bool]) -> Statement:
-    """The next documents, as many as a page may have, and no more than `budget` bytes hold."""
+_place = (archive_spans.c.first, archive_spans.c.stream_id)
+_columns = (
+    archive_spans.c.stream_id,
+    archive_streams.c.entry_key,
+    archive_streams.c.address,
+    archive_spans.c.first,
+    _last.label("until"),
+    _deliveries.label("came"),
+    archive_spans.c.base,
+    archive_spans.c.size,
+    archive_spans.c.content,
+)
+
+
+def _next(
+    *conditions: ColumnElement[bool], columns: Sequence[ColumnElement[Any]] = _columns
+) -> Statement:
+    """The next documents in their order, as many as may be."""
     # No comparison of pairs, which PostgreSQL would begin an index scan by, from the first row on.
     is_behind = and_(
         archive_spans.c.first == bindparam("after_first"),
         archive_spans.c.stream_id <= bindparam("after_stream"),
     )
-    page = (
-        select(
-            archive_spans.c.stream_id,
-            archive_streams.c.entry_key,
-            archive_streams.c.address,
-            archive_spans.c.first,
-            _last.label("until"),
-            _deliveries.label("came"),
-            archive_spans.c.base,
-            archive_spans.c.size,
-            archive_spans.c.content,
-        )
-        .join(archive_streams, archive_streams.c.id == archive_spans.c.stream_id)
-        .where(*conditions, archive_spans.c.first >= bindparam("begin"), not_(is_behind))
-        .order_by(archive_spans.c.first, archive_spans.c.stream_id)
-        .limit(bindparam("most"))
-        .subquery("page")
-    )
-    order = (page.c.first, page.c.stream_id)
-    before = func.sum(page.c.size).over(order_by=order, rows=(None, 0)) - page.c.size
-    summed = select(*page.c, before.label("before")).subquery("summed")
-    columns = [column for column in summed.c if column.name != "before"]
     return Statement(
         select(*columns)
-        .where(summed.c.before < bindparam("budget"))
-        .order_by(summed.c.first, summed.c.stream_id)
+        .join(archive_streams, archive_streams.c.id == archive_spans.c.stream_id)
+        .where(*conditions, archive_spans.c.first >= bindparam("begin"), not_(is_behind))
+        .order_by(*_place)
+        .limit(bindparam("most"))
     )
 
 
@@ -118,8 +114,10 @@ def _spans(*conditions: ColumnElement[bool]) -> Statement:
 _within = archive_spans.c.first <= bindparam("until")
 _of_group = archive_spans.c.group_id == bindparam("group")
 _of_stream = archive_spans.c.stream_id == bindparam("of")
-WITHIN = _spans(_of_group, _within)
-WITHIN_STREAM = _spans(_of_stream, _within)
+_sizes = (*_place, archive_spans.c.size)
+WITHIN = _next(_of_group, _within)
+WITHIN_SIZES = _next(_of_group, _within, columns=_sizes)
+WITHIN_STREAM = _next(_of_stream, _within)
 
 # Those that began before it and last into it: of each stream the last one at most, and a span does
 # not reach beyond its day.
@@ -141,8 +139,10 @@ _reaching = (
     archive_streams.c.last >= bindparam("since"),
     archive_streams.c.born < bindparam("since"),
 )
-REACHING = _spans(archive_streams.c.group_id == bindparam("group"), *_reaching)
-REACHING_STREAM = _spans(archive_streams.c.id == bindparam("of"), *_reaching)
+_reaching_group = (archive_streams.c.group_id == bindparam("group"), *_reaching)
+REACHING = _next(*_reaching_group)
+REACHING_SIZES = _next(*_reaching_group, columns=_sizes)
+REACHING_STREAM = _next(archive_streams.c.id == bindparam("of"), *_reaching)
 _BASES = select(archive_bases.c.id, archive_bases.c.content).where(
     archive_bases.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -165,7 +165,7 @@ def read_page(
     budget: int,
     bases: Bases,
 ) -> Page:
-    """The next documents: at most `most`, and none after `budget` bytes of them."""
+    """The next documents: at most `most`, and of more than `budget` bytes one alone."""
     at = after or Place(-1, 0)
     values = {
         "since": wanted.since,
@@ -173,59 +173,19 @@ def read_page(
         "day": wanted.since - wanted.since % DAY,
         "after_first": at.first,
         "after_stream": at.stream,
-        "budget": budget,
     }
-    streams = _streams(connection, group_id, wanted)
-    if streams is None:
-        asked = {**values, "group": group_id}
-        rows = _rows(connection, (REACHING, WITHIN), asked, most=most)
+    if wanted.address or wanted.entry_key:
+        streams = _streams(connection, group_id, wanted)
+        rows, more = _of_streams(connection, streams, values, most=most, budget=budget)
     else:
-        rows = []
-        for one in streams:
-            asked = {**values, "of": one}
-            rows += _rows(connection, (REACHING_STREAM, WITHIN_STREAM), asked, most=most)
-        rows.sort(key=lambda row: (row[3], row[0]))
-    taken = _within_limits(rows, most=most, budget=budget)
-    is_full = len(taken) == most or sum(row[7] for row in taken) >= budget
-    return Page(_unpacked(connection, taken, bases), is_full or len(taken) < len(rows))
+        rows, more = _of_group_page(connection, group_id, values, most=most, budget=budget)
+    return Page(_unpacked(connection, rows, bases), more)
 
 
-def _rows(
-    connection: Connection,
-    statements: tuple[Statement, Statement],
-    values: dict[str, int],
-    *,
-    most: int,
-) -> list[Row]:
-    """Spans that reach into the time that is asked for, then those that begin within it."""
-    reaching, within = statements
-    rows: list[Row] = []
-    if values["after_first"] < values["since"]:
-        begin = max(values["day"], values["after_first"])
-        rows = reaching.rows(connection, **values, begin=begin, most=most)
-    left = values["budget"] - sum(row[7] for row in rows)
-    if len(rows) < most and left > 0:
-        begin = max(values["since"], values["after_first"])
-        asked = {**values, "begin": begin, "budget": left}
-        rows += within.rows(connection, **asked, most=most - len(rows))
-    return rows
-
-
-def _within_limits(rows: Sequence[Row], *, most: int, budget: int) -> Sequence[Row]:
-    total = 0
-    for number, row in enumerate(rows[:most]):
-        if total >= budget:
-            return rows[:number]
-        total += row[7]
-    return rows[:most]
-
-
-def _streams(connection: Connection, group_id: int, wanted: Wanted) -> list[int] | None:
-    """The streams that are asked for, None for all of the group."""
-    if not (wanted.address or wanted.entry_key):
-        return None
-    found: set[int] | None = None
+def _streams(connection: Connection, group_id: int, wanted: Wanted) -> dict[int, int]:
+    """The streams that are asked for, each with the size of its largest document."""
     asked = {"group": group_id, "since": wanted.since, "until": wanted.until}
+    found: dict[int, int] | None = None
     if wanted.address:
         rows = OF_ADDRESS.rows(
             connection,
@@ -234,21 +194,89 @@ def _streams(connection: Connection, group_id: int, wanted: Wanted) -> list[int]
             reference=wanted.reference,
             any_reference=int(not wanted.reference),
         )
-        found = {int(row[0]) for row in rows}
+        found = dict(rows)
     if wanted.entry_key:
-        rows = OF_ENTRY.rows(connection, **asked, entry_key=wanted.entry_key)
-        of_entry = {int(row[0]) for row in rows}
-        found = of_entry if found is None else found & of_entry
-    return sorted(found or ())
+        of_entry: dict[int, int] = dict(
+            OF_ENTRY.rows(connection, **asked, entry_key=wanted.entry_key)
+        )
+        found = {
+            stream: size for stream, size in of_entry.items() if found is None or stream in found
+        }
+    return found or {}
+
+
+def _of_streams(
+    connection: Connection,
+    streams: Mapping[int, int],
+    values: Mapping[str, int],
+    *,
+    most: int,
+    budget: int,
+) -> tuple[Sequence[Row], bool]:
+    """A page of several streams, whose documents are all no larger than is known of each."""
+    found: list[Row] = []
+    # Behind where the first of them breaks off, others are missing.
+    safe: tuple[int, int] | None = None
+    for stream, largest in streams.items():
+        share = min(most, max(1, budget // (max(1, largest) * len(streams))))
+        rows = _rows(connection, (REACHING_STREAM, WITHIN_STREAM), {**values, "of": stream}, share)
+        if len(rows) == share:
+            end = _place_of(rows[-1])
+            safe = end if safe is None else min(safe, end)
+        found += rows
+    if len(streams) > 1:
+        found.sort(key=_place_of)
+    if safe is not None:
+        found = [row for row in found if _place_of(row) <= safe]
+    return found[:most], safe is not None or len(found) > most
+
+
+def _place_of(row: Row) -> tuple[int, int]:
+    return row[3], row[0]
+
+
+def _of_group_page(
+    connection: Connection, group_id: int, values: Mapping[str, int], *, most: int, budget: int
+) -> tuple[Sequence[Row], bool]:
+    """A page of a whole group: how large the next ones are is asked first."""
+    asked = {**values, "group": group_id}
+    sizes = _rows(connection, (REACHING_SIZES, WITHIN_SIZES), asked, most)
+    total = taken = 0
+    for _, _, size in sizes:
+        if taken and total + size > budget:
+            break
+        total, taken = total + size, taken + 1
+    if not taken:
+        return [], False
+    rows = _rows(connection, (REACHING, WITHIN), asked, taken)
+    return rows, taken < len(sizes) or len(sizes) == most
+
+
+def _rows(
+    connection: Connection,
+    statements: tuple[Statement, Statement],
+    values: Mapping[str, int],
+    most: int,
+) -> list[Row]:
+    """Spans that reach into the time that is asked for, then those that begin within it."""
+    reaching, within = statements
+    since, after = values["since"], values["after_first"]
+    rows: list[Row] = []
+    if after < since:
+        begin = max(values["day"], after)
+        rows = reaching.rows(connection, **values, begin=begin, most=most)
+    if len(rows) < most:
+        begin = max(since, after)
+        rows += within.rows(connection, **values, begin=begin, most=most - len(rows))
+    return rows
 
 
 def _unpacked(connection: Connection, rows: Sequence[Row], bases: Bases) -> list[Span]:
     known = _bases(connection, {int(row[6]) for row in rows}, bases)
-    spans = []
-    for stream, key, address, first, last, deliveries, base, size, content in rows:
-        packed = inflate(bytes(content), known[base], size=size)
-        spans.append(Span(stream, key, address, first, last, deliveries, size, unpack(packed)))
-    return spans
+    return [
+        Span._make((*told, size, unpack(inflate(content, known[base], size=size))))
+        for *told, base, size, content in rows
+    ]
 
 
 def _bases(connection: Connection, ids: set[int], bases: Bases) -> dict[int, bytes]:

@@ -43,6 +43,8 @@ archive_streams = Table(
     Column("deliveries", BigInteger, nullable=False),
     Column("digest", Text, nullable=False),
     Column("base", BigInteger, nullable=False),
+    # No document of it has more bytes.
+    Column("largest", BigInteger, nullable=False),
     UniqueConstraint("group_id", "entry_key", name="archive_streams_by_entry"),
     Index("archive_streams_by_member", "group_id", "address"),
 )

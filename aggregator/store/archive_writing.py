@@ -34,6 +34,7 @@ _STATES = (
         archive_streams.c.deliveries,
         archive_streams.c.digest,
         archive_streams.c.base,
+        archive_streams.c.largest,
     )
     .where(
         archive_streams.c.group_id == bindparam("group"),
@@ -54,6 +55,7 @@ GO_ON = Statement(
         deliveries=bindparam("new_deliveries"),
         digest=bindparam("new_digest"),
         base=bindparam("new_base"),
+        largest=bindparam("new_largest"),
     )
 )
 END_SPAN = Statement(
@@ -105,6 +107,7 @@ class _State:
     deliveries: int
     digest: str
     base: int
+    largest: int
 
     def goes_on(self, arrival: Arrival, mark: str) -> bool:
         """Whether a delivery is one more of the span."""
@@ -177,6 +180,7 @@ class _Keeping:
                 "new_deliveries": state.deliveries,
                 "new_digest": state.digest,
                 "new_base": state.base,
+                "new_largest": state.largest,
             }
         )
         self._points.append((state.id, arrival.at, arrival.values))
@@ -236,7 +240,8 @@ class _Keeping:
             }
         )
         self._count(at, spans=1, stored=len(content))
-        return replace(state, first=at, last=at, deliveries=1, digest=mark)
+        largest = max(state.largest, len(packed))
+        return replace(state, first=at, last=at, deliveries=1, digest=mark, largest=largest)
 
     def _new_stream(self, arrival: Arrival) -> _State:
         at = arrival.at
@@ -253,8 +258,9 @@ class _Keeping:
             deliveries=0,
             digest="",
             base=0,
+            largest=0,
         )
-        return _State(number, arrival.entry_key, at, at, 0, "", 0)
+        return _State(number, arrival.entry_key, at, at, 0, "", 0, 0)
 
     def _base(self, number: int) -> bytes:
         if not number:

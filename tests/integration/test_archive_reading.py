@@ -77,15 +77,30 @@ def test_pages_have_each_document_once_in_order(
 
 def test_a_page_is_no_larger_than_it_may_be_but_has_one_document(store: Store) -> None:
     keep(store, *(arrival("x" * 1000 + str(number), at(number)) for number in range(9)))
-    assert len(page(store, budget=3000).spans) == 3
-    assert len(page(store, budget=1).spans) == 1
+    for which in ({}, {"address": "http://m1/s"}):
+        asked = Wanted(0, 2**62, **which)
+        assert len(page(store, asked, budget=3100).spans) == 3
+        assert len(page(store, asked, budget=1).spans) == 1
+        assert len(page(store, asked, most=2, budget=3100).spans) == 2
 
 
 def test_an_entry_that_was_registered_again_and_again_is_one_member(store: Store) -> None:
     for number in range(30):
         keep(store, arrival(str(number), at(number), key=f"k{number}"))
-    found = told(pages(store, Wanted(0, 2**62, address="http://m1/s"), most=4))
-    assert [text for text, *_ in found] == [str(number) for number in range(30)]
+    for limits in ({"most": 4}, {"budget": 20}, {"budget": 1000}):
+        found = told(pages(store, Wanted(0, 2**62, address="http://m1/s"), **limits))
+        assert [text for text, *_ in found] == [str(number) for number in range(30)]
+
+
+def test_entries_of_one_member_at_the_same_time_are_in_order(store: Store) -> None:
+    for number in range(40):
+        large = "x" * (200 if number % 3 else 1)
+        keep(store, arrival(f"{large}{number}", at(number), key=f"k{number % 3}"))
+    whole = pages(store, Wanted(0, 2**62, address="http://m1/s"))
+    assert len(whole) == 40
+    assert [one.place for one in whole] == sorted(one.place for one in whole)
+    for limits in ({"most": 3}, {"budget": 500}, {"most": 7, "budget": 900}):
+        assert pages(store, Wanted(0, 2**62, address="http://m1/s"), **limits) == whole
 
 
 # What a day of one member costs.
@@ -101,7 +116,7 @@ def fill(store: Store, deliveries: int) -> None:
         born = at(0) - (days - 1) * DAY
         streams.append(
             (stream, 1, f"k{stream}", f"http://m{stream}/s", "", b"", born, at(0) + DAY - 1,
-             at(0) + DAY - 1, 1, "x", 0)
+             at(0) + DAY - 1, 1, "x", 0, 30)
         )  # fmt: skip
         for number in range(days * _A_DAY):
             packed = pack((b"<v>%d</v>" % number,))

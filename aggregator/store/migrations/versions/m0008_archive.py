@@ -60,6 +60,7 @@ def _make_documents() -> None:
         *(_number(name) for name in ("born", "first", "last", "deliveries")),
         _text("digest"),
         _number("base"),
+        _number("largest"),
         sa.UniqueConstraint("group_id", "entry_key", name="archive_streams_by_entry"),
     )
     op.create_index("archive_streams_by_member", "archive_streams", ["group_id", "address"])
