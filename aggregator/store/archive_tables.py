@@ -50,7 +50,7 @@ archive_streams = Table(
 )
 
 # The document's children are packed and compressed against `base`; `size` is their size before
-# that, `stored` after it.
+# that, `stored` after it, with the base where it is the first to need that.
 archive_spans = Table(
     "archive_spans",
     metadata,

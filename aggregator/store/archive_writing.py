@@ -129,17 +129,16 @@ def of_entries(write: Write, arrivals: Sequence[Arrival]) -> list[Arrival]:
 def archive(write: Write, group: str, arrivals: Sequence[Arrival], bases: Bases) -> int:
     """Keep deliveries of different entries of a group; how many were not there before.
 
-    One that came again, after trouble with the database, changes nothing, and nor does one from
-    before the newest that is kept of its entry.
+    One that came again, after trouble with the database, changes nothing. Of a member that is
+    polled nor does one from before the newest that is kept; of another each counts as later, by
+    whatever clock.
     """
     known: dict[str, int] = dict(IDS.rows(write.connection))
     group_id = known[group]
     states = _states(write, group_id, [one.entry_key for one in arrivals])
     keeping = _Keeping(write, group_id, bases)
     for arrival in arrivals:
-        state = states.get(arrival.entry_key)
-        if state is None or arrival.at > state.last:
-            keeping.keep(arrival, state)
+        keeping.keep(arrival, states.get(arrival.entry_key))
     return keeping.finish()
 
 
@@ -168,6 +167,10 @@ class _Keeping:
         """Add a delivery to what there is of its stream."""
         packed = pack(arrival.children)
         mark = digest(packed) or "-"
+        if before is not None and arrival.at <= before.last:
+            if arrival.gap or (arrival.at == before.last and before.digest in (mark, "")):
+                return
+            arrival = replace(arrival, at=before.last + 1)
         if before is not None and before.goes_on(arrival, mark):
             state = replace(before, last=arrival.at, deliveries=before.deliveries + 1)
         else:
@@ -221,11 +224,15 @@ class _Keeping:
             )
         base = self._base(state.base)
         content = deflate(packed, base)
+        stored = len(content)
         if not state.base or (
             is_outdated(len(content), len(packed)) and state.first // DAY != at // DAY
         ):
-            state = replace(state, base=self._new_base(state, packed, at))
+            number, brought = self._new_base(state, packed, at)
+            state = replace(state, base=number)
             content = deflate(packed, self._base(state.base))
+            # Who fills the disk with bases is stopped by the same limit.
+            stored = len(content) + brought
         self._spans.append(
             {
                 "stream_id": state.id,
@@ -235,11 +242,11 @@ class _Keeping:
                 "deliveries": 1,
                 "base": state.base,
                 "size": len(packed),
-                "stored": len(content),
+                "stored": stored,
                 "content": content,
             }
         )
-        self._count(at, spans=1, stored=len(content))
+        self._count(at, spans=1, stored=stored)
         largest = max(state.largest, len(packed))
         return replace(state, first=at, last=at, deliveries=1, digest=mark, largest=largest)
 
@@ -273,7 +280,8 @@ class _Keeping:
             self._bases.put(number, found)
         return found
 
-    def _new_base(self, state: _State, packed: bytes, at: int) -> int:
+    def _new_base(self, state: _State, packed: bytes, at: int) -> tuple[int, int]:
+        """The number of a base that is now the stream's, and the bytes that it takes."""
         if state.base:
             self._write.run(REPLACE_BASE, of=state.base, now=at)
         base = base_of(packed)
@@ -281,10 +289,9 @@ class _Keeping:
         # transaction that was undone may be known here all the same.
         told = blake2b(b"%d " % state.id + base, digest_size=8).digest()
         number = max(1, int.from_bytes(told) >> 1)
-        self._write.run(
-            NEW_BASE, id=number, stream_id=state.id, replaced=None, content=deflate(base, b"")
-        )
-        return number
+        content = deflate(base, b"")
+        self._write.run(NEW_BASE, id=number, stream_id=state.id, replaced=None, content=content)
+        return number, len(content)
 
     def _count(self, at: int, *, spans: int = 0, stored: int = 0, points: int = 0) -> None:
         counts = self._days.setdefault(at - at % DAY, [0, 0, 0])

@@ -21,6 +21,8 @@ from aggregator.errors import (
 )
 
 LENGTH = struct.Struct(">I")
+#: Largest request: an expression with its namespaces, or a document that came with it.
+LARGEST_REQUEST = 64 * 2**20
 #: Errors that the evaluator may tell; any other is a QueryFailed to who asked.
 _ERRORS: dict[str, Callable[[str], AggregatorException]] = {
     "InvalidQuery": InvalidQuery,
@@ -86,7 +88,8 @@ def error_head(error: AggregatorException) -> ReplyHead:
 
 def frame(value: QueryRequest | ReplyHead) -> bytes:
     """The bytes of a frame, its length before it."""
-    text = json.dumps(asdict(value)).encode()
+    # Documents hold whatever characters there are, which an escape would make three times as long.
+    text = json.dumps(asdict(value), ensure_ascii=False).encode("utf-8", "surrogatepass")
     return LENGTH.pack(len(text)) + text
 
 

@@ -61,10 +61,20 @@ def test_documents_that_are_alike_take_little(store: Store) -> None:
 
 
 def test_one_that_comes_again_changes_nothing(store: Store) -> None:
-    first = arrival("a", at(10), load=1.0)
-    assert keep(store, first, first, arrival("b", at(20)), first) == 2
+    gap = 60 * SECOND
+    first = arrival("a", at(10), load=1.0, gap=gap)
+    assert keep(store, first, first, arrival("b", at(20), gap=gap), first) == 2
     assert told(pages(store)) == [("a", 10, 10, 1), ("b", 20, 20, 1)]
     assert rows(store, "SELECT count(*) FROM archive_points") == [(1,)]
+
+
+def test_what_is_pushed_counts_each_time_whatever_the_clock(store: Store) -> None:
+    """Two collectors' clocks may differ by a little; no message is lost for that."""
+    keep(store, arrival("a", at(10)), arrival("b", at(9)), arrival("b", at(9)))
+    found = told(pages(store))
+    assert [(text, deliveries) for text, _, _, deliveries in found] == [("a", 1), ("b", 2)]
+    polled = arrival("old", at(5), gap=SECOND)
+    assert keep(store, polled) == 0
 
 
 def test_a_span_ends_where_nothing_came_for_too_long(store: Store) -> None:
