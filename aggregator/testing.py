@@ -5,7 +5,7 @@ The project's own tests use it; so may those of other packages.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any
@@ -21,6 +21,7 @@ from aggregator.contract import (
     Group,
     HttpReply,
     Login,
+    Put,
     SinkContext,
     SinkType,
     SourceType,
@@ -226,14 +227,7 @@ class ScriptedEvents:
         self.bound.append((event_id, origin))
         return f"queue-{len(self.bound)}"
 
-    async def fetch(
-        self,
-        name: str,
-        *,
-        event_id: str,
-        origin: str,
-        put: Callable[[Sequence[bytes]], Awaitable[int]],
-    ) -> bool:
+    async def fetch(self, name: str, *, event_id: str, origin: str, put: Put) -> bool:
         """Put the next messages of the script."""
         if not self.script:
             return False
@@ -252,25 +246,25 @@ class ScriptedEvents:
         return message
 
 
-class ScriptedTriggers:
-    """`aggregator.contract.Triggers` that answers an empty status for each rule."""
+@dataclass(slots=True)
+class RecordingPorts:
+    """`aggregator.contract.Archive` and `Triggers` that remember what they were given."""
 
-    def __init__(self) -> None:
-        self.watched: list[Delivery] = []
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    async def keep(self, deliveries: Sequence[Delivery]) -> None:
+        """Remember deliveries."""
+        self.deliveries += deliveries
 
     async def watch(
         self, batch: Sequence[Delivery], rules: Sequence[Sequence[TriggerRule]]
     ) -> Sequence[tuple[bytes, ...]]:
-        """Keep the deliveries."""
-        self.watched += batch
+        """Remember deliveries; each rule has an empty status."""
+        self.deliveries += batch
         return [tuple(b"<TriggerStatus/>" for _ in its) for its in rules]
 
-    async def watch_members(self, batch: Sequence[Delivery]) -> None:
-        """Keep the deliveries, too."""
-        await self.watch(batch, [()] * len(batch))
-
-    def forget(self, entry: MemberFacts, rules: int) -> None:
-        """Do nothing."""
+    watch_members = keep
+    forget = staticmethod(lambda entry, rules: None)
 
 
 @dataclass(slots=True)
@@ -282,10 +276,11 @@ class StubContext:
     http: Any = None
     run_probe: Any = no_probe
     tables: Any = None
+    archive: Any = field(default_factory=RecordingPorts)
     now: int = 0
     consumers: Any = field(default_factory=ScriptedConsumers)
     events: Any = field(default_factory=ScriptedEvents)
-    triggers: Any = field(default_factory=ScriptedTriggers)
+    triggers: Any = field(default_factory=RecordingPorts)
     content: tuple[bytes, ...] = ()
     subscription_lifetime: float = 600.0
     logins: Mapping[str, Login] = field(default_factory=dict)
@@ -297,4 +292,4 @@ class StubContext:
     @property
     def log(self) -> LoggerAdapter[Any]:
         """A logger for the plug-in."""
-        return LoggerAdapter(logging.getLogger(__name__), {})
+        return LoggerAdapter(logging.getLogger(__name__))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,6 +26,19 @@ def _settings(config: Path | None, data_dir: str | None, database: str | None) -
     given = {"server.data_dir": data_dir, "store.url": database}
     options = {name: value for name, value in given.items() if value is not None}
     return load_settings(config, environ=dict(os.environ), options=options)
+
+
+def settings_options(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which database, as the keyword argument `settings`."""
+
+    @wraps(callback)
+    @told_errors
+    def wrapper(
+        config: Path | None, data_dir: str | None, database: str | None, **given: Any
+    ) -> Any:
+        return callback(settings=_settings(config, data_dir, database), **given)
+
+    return _config(_data_dir(_database(wrapper)))
 
 
 @click.command(epilog="Example: aggregator migrate --data-dir ./data")

@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, str] = {
     "check": "check",
     "migrate": "database",
     "backup": "database",
+    "archive": "archive",
     "version": "version",
 }
 

@@ -130,7 +130,7 @@ def _collected(callback: Callback, options: Iterable[Callable[[Callback], Callba
     @wraps(callback)
     def wrapper(**given: Any) -> Any:
         shared = {name: given.pop(name) for name in names & given.keys()}
-        shared.setdefault("service", given.pop("base", "") or given.get("url", ""))
+        shared.setdefault("service", given.pop("base", None) or given.get("url", ""))
         toolkit = Toolkit(
             service=shared["service"],
             epr_file=shared.get("epr_file", ""),

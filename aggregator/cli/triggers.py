@@ -49,15 +49,15 @@ def _command(name: str, example: str) -> Callable[[Callable[..., Any]], click.Co
 @_command("mds-trigger-create", "http://member.example.org/wsrf/services/HostService")
 @base_options
 @dialect_option
-@click.argument("monitored", metavar="MONITOREDURL")
-def create(*, toolkit: Toolkit, dialect: DialectChoice, monitored: str) -> None:
+@click.argument("url", metavar="MONITOREDURL")
+def create(*, toolkit: Toolkit, dialect: DialectChoice, url: str) -> None:
     """Make a trigger that watches MONITOREDURL, and print its id.
 
     MONITOREDURL is the address of a member of TriggerRegistrationService. The trigger is disabled
     until mds-trigger-edit says otherwise.
     """
-    check_address(monitored)
-    made = _on_service(toolkit, dialect, lambda one: one.create_trigger(monitored))
+    check_address(url)
+    made = _on_service(toolkit, dialect, lambda one: one.create_trigger(url))
     key = next((reference for reference in _keys(made)), "")
     if not key:
         raise RemoteError(f"{made.address} has no TriggerResourceKey")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from xml.sax.saxutils import escape, quoteattr
 
 from aggregator.wire import namespaces as ns
@@ -10,6 +11,24 @@ from aggregator.wire.dialects import Dialect
 from aggregator.wire.epr import EndpointReference, write_epr
 from aggregator.wire.parse import parse, serialise
 from aggregator.wire.times import format_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveQuery:
+    """What to ask an archive for; what is empty or None is not limited.
+
+    `since` and `until` are instants, `after` is what a reply said about where to go on.
+    """
+
+    expression: str
+    prefixes: Mapping[str, str]
+    since: int | None = None
+    until: int | None = None
+    member: str = ""
+    entry: str = ""
+    limit: int = 0
+    after: str = ""
+
 
 _XSI_TYPE = ns.clark(ns.XSI, "type")
 
@@ -82,6 +101,32 @@ def query_properties(
         f"<_rp:QueryExpression Dialect={quoteattr(query_dialect)}{declared}>{escape(expression)}"
         "</_rp:QueryExpression></_rp:QueryResourceProperties>"
     ).encode()
+
+
+def query_archive(asked: ArchiveQuery) -> bytes:
+    """The body of QueryArchive, the same in every dialect."""
+    declared = "".join(f" xmlns:{name}={quoteattr(uri)}" for name, uri in asked.prefixes.items())
+    parts = [
+        f'<_a:QueryArchive xmlns:_a="{ns.ARCHIVE}"><_a:QueryExpression '
+        f"Dialect={quoteattr(ns.XPATH_1)}{declared}>{escape(asked.expression)}"
+        "</_a:QueryExpression>"
+    ]
+    for name, instant in (("From", asked.since), ("To", asked.until)):
+        if instant is not None:
+            parts.append(f"<_a:{name}>{format_datetime(instant)}</_a:{name}>")
+    if asked.member:
+        parts.append(
+            f'<_a:MemberEPR xmlns:_w="{ns.WSA_2005_08}"><_w:Address>{escape(asked.member)}'
+            "</_w:Address></_a:MemberEPR>"
+        )
+    for name, text in (
+        ("EntryKey", asked.entry),
+        ("Limit", str(asked.limit or "")),
+        ("After", asked.after),
+    ):
+        if text:
+            parts.append(f"<_a:{name}>{escape(text)}</_a:{name}>")
+    return "".join((*parts, "</_a:QueryArchive>")).encode()
 
 
 def get_document(*, dialect: Dialect) -> bytes:

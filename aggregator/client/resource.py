@@ -122,6 +122,10 @@ class Resource:
         )
         return self._call(wsrf.QUERY_PROPERTIES, body)
 
+    def query_archive(self, asked: bodies.ArchiveQuery) -> Element:
+        """The reply to QueryArchive: what was found, and where to go on (`next`)."""
+        return self._call(wsrf.QUERY_ARCHIVE, bodies.query_archive(asked))
+
     def get_document(self) -> Element:
         """The resource property document; in the drafts it is asked for by the query ``/``."""
         if self.dialect.name not in wsrf.GET_DOCUMENT.dialects:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from aggregator.bus.assembly import bus_of, prune
+from aggregator.archive.keeping import Archives
+from aggregator.bus.assembly import bus_of
 from aggregator.bus.bus import Bus
 from aggregator.bus.collecting import BusEvents
 from aggregator.collect import metrics
@@ -24,10 +25,11 @@ from aggregator.collect.keeping_time import KeepingTime
 from aggregator.collect.lease import Lease
 from aggregator.collect.logins import logins_of
 from aggregator.collect.notifying import delivery_of
+from aggregator.collect.pruning import prunings_of
 from aggregator.collect.receiving import Receiving
 from aggregator.collect.recording import GroupRecorder, Recording
 from aggregator.collect.releasing import Releasing
-from aggregator.collect.triggering import prune_triggers, running_of, watching_of
+from aggregator.collect.triggering import running_of, watching_of
 from aggregator.config import Settings
 from aggregator.config.collection import CollectSettings
 from aggregator.contract import Http, RunProbe
@@ -60,6 +62,7 @@ class Parts:
     delivery: Delivery
     bus: Bus | None
     events: BusEvents
+    archives: Archives
     triggers: Running
 
 
@@ -82,14 +85,12 @@ def assemble(
     holder: str,
     process: str,
 ) -> Parts:
-    """Put the parts together; raises ConfigError for a sink that is not installed.
-
-    `holder` is the name under which the lease is held, `process` that of this process.
-    """
+    """Put the parts together, of this `process`, with the lease in the name of `holder`; raises
+    ConfigError for a sink that is not installed."""
     recording = _recording(settings, store, holder)
     following = Following(store, shards=settings.collect.shards)
     watching = watching_of(settings, following.ask, store.clock.now)
-    sinks = deliverings(settings, plugins, store, watching)
+    sinks = deliverings(settings, plugins, store, archives := Archives(settings), watching)
     recorders = _recorders(recording, sinks)
     lease = _lease(settings.collect, recording)
     farewell = Farewell(plugins=plugins, sinks=sinks, recording=recording)
@@ -122,6 +123,7 @@ def assemble(
         bus=_bus(shared),
         events=events,
         triggers=_triggers(shared, watching, sinks, ways.run_action, process),
+        archives=archives,
     )
 
 
@@ -276,10 +278,7 @@ def _housekeeping(
         is_leader=lambda: bool(lease.epochs),
         interval=settings.collect.housekeeping_interval,
         changes_kept=settings.store.changes_kept,
-        prune_others=(
-            partial(prune, settings=settings),
-            partial(prune_triggers, settings=settings),
-        ),
+        prunings=prunings_of(settings),
     )
 
 

@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from logging import LoggerAdapter
 from typing import Any
 
-from aggregator.contract import Consumers, Events, Http, Login, RunProbe, SinkTables, Triggers
+from aggregator.contract import (
+    Archive,
+    Consumers,
+    Events,
+    Http,
+    Login,
+    RunProbe,
+    SinkTables,
+    Triggers,
+)
 from aggregator.errors import CollectError, DeliverError
 from aggregator.model import MemberFacts
 from aggregator.store.collection import Assignment
@@ -162,6 +171,7 @@ class DeliveryContext:
     sink: str
     group: str
     tables: SinkTables
+    archive: Archive
     clock: Callable[[], int]
     offered_triggers: Triggers | None = None
 

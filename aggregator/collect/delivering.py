@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from aggregator.archive.keeping import Archives
 from aggregator.collect import metrics
 from aggregator.collect.content import check_content, is_shipped, plain
 from aggregator.collect.context import DeliveryContext
@@ -55,6 +56,7 @@ class Delivering:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     #: Who holds rules against what is delivered, where sinks of the service want that.
     watching: Watching | None = None
+    archives: Archives = field(default_factory=Archives)
 
     async def deliver(self, results: Sequence[Result]) -> list[Portion]:
         """Offer results; where the sink can't take them together, each on its own."""
@@ -93,13 +95,16 @@ class Delivering:
 
     def _delivery(self, result: Result, collected: Collected) -> Delivery:
         plan = result.context.assignment.sink_plans.get(self.sink.name)
-        return Delivery(result.context.member, plan, collected, at=result.attempt)
+        interval = result.context.assignment.plan.interval
+        return Delivery(result.context.member, plan, collected, result.attempt, interval)
 
     def _context(self, tables: StoreTables, assigned: Mapping[str, Assignment]) -> DeliveryContext:
+        archive = self.archives.of(self.group, tables.join)
         triggers = None
         if self.watching is not None:
             triggers = SinkTriggers(self.watching, tables, assigned)
-        return DeliveryContext(self.sink.name, self.group, tables, self.store.clock.now, triggers)
+        now = self.store.clock.now
+        return DeliveryContext(self.sink.name, self.group, tables, archive, now, triggers)
 
     def _checked(self, published: Sequence[Answer], expected: int) -> Sequence[Answer]:
         try:
@@ -137,7 +142,11 @@ class Delivering:
 
 
 def deliverings(
-    settings: Settings, plugins: Plugins, store: Store, watching: Watching | None = None
+    settings: Settings,
+    plugins: Plugins,
+    store: Store,
+    archives: Archives,
+    watching: Watching | None = None,
 ) -> dict[str, Sequence[Delivering]]:
     """Each group's ways to its sinks, in their order; ConfigError for one that is not there."""
     found: dict[str, Sequence[Delivering]] = {}
@@ -149,6 +158,7 @@ def deliverings(
                     element=f"groups.{name}.sinks",
                 )
         found[name] = [
-            Delivering(name, plugins.sinks[sink], store, watching=watching) for sink in group.sinks
+            Delivering(name, plugins.sinks[sink], store, watching=watching, archives=archives)
+            for sink in group.sinks
         ]
     return found

@@ -42,13 +42,13 @@ class Housekeeping:
         is_leader: Callable[[], bool],
         interval: float,
         changes_kept: float,
-        prune_others: Sequence[Callable[[Write], int]] = (),
+        prunings: Sequence[Callable[[Write], int]] = (),
     ) -> None:
         self._recording = recording
         self._process = process
         self._is_leader = is_leader
         self._changes_kept = changes_kept
-        self._prune_others = prune_others
+        self._prunings = prunings
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
@@ -102,8 +102,8 @@ class Housekeeping:
 
         while self._is_leader() and await self._recording.write(unit) >= _CHANGES:
             pass
-        for prune in self._prune_others:
-            while self._is_leader() and await self._recording.write(prune) > 0:
+        for pruning in self._prunings:
+            while self._is_leader() and await self._recording.write(pruning) > 0:
                 pass
 
     async def _sign(self) -> None:

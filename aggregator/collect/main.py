@@ -120,6 +120,7 @@ class _Role:
                 finally:
                     parts.following.close()
                     parts.events.close()
+                    parts.archives.close()
         finally:
             await asyncio.to_thread(store.close)
             holder.close()

@@ -36,7 +36,7 @@ class SinkTriggers:
         ]
         seen = await self.watching.look(watched)
         statuses = iter(await self.watching.statuses(seen))
-        self.tables.also(partial(self.watching.write, seen=seen))
+        self.tables.join(partial(self.watching.write, seen=seen))
         return [tuple(next(statuses) for _ in its) for its in rules]
 
     async def watch_members(self, batch: Sequence[Delivery]) -> None:
@@ -60,7 +60,7 @@ class SinkTriggers:
                     )
         if watched:
             seen = await self.watching.look(watched)
-            self.tables.also(partial(self.watching.write, seen=seen))
+            self.tables.join(partial(self.watching.write, seen=seen))
 
     def forget(self, entry: MemberFacts, rules: int) -> None:
         """Drop what is known of an entry's first so many rules."""
@@ -69,7 +69,7 @@ class SinkTriggers:
             for place in range(rules):
                 forget_rule(write, f"{entry.key}/{place}")
 
-        self.tables.also(unit)
+        self.tables.join(unit)
 
     def _watched(
         self, delivery: Delivery, rule: TriggerRule, *, key: str, name: str, trigger: str = ""

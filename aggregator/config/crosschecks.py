@@ -180,6 +180,12 @@ def _group(group: GroupSettings, groups: dict[str, GroupSettings]) -> Iterator[C
             f"min_lifetime ({show_duration(group.min_lifetime)}) is above"
             f" max_lifetime ({show_duration(group.max_lifetime)})",
         )
+    if 86400 % group.series_bucket or group.series_bucket % 1:
+        yield Clash(
+            ((*path, "series_bucket"),),
+            f"series_bucket ({show_duration(group.series_bucket)}) does not divide a day into whole"
+            " seconds; 1m, 5m, 1h and 1d do",
+        )
     if group.min_interval_millis > group.max_interval_millis:
         yield Clash(
             ((*path, "min_interval_millis"), (*path, "max_interval_millis")),

@@ -17,8 +17,8 @@ _INTRODUCTION = """\
 <!-- Generated: python -m aggregator.config.document > docs/configuration.md -->
 
 Nothing has to be configured: `aggregator serve` starts with the defaults on this page, on an
-embedded database, with an index and a trigger service. (MDS4 read its settings from JNDI and WSDD
-files of its container and from GLOBUS_LOCATION; none of these is read here.)
+embedded database, with an index, an archive and a trigger service. (MDS4 read its settings from
+JNDI and WSDD files of its container and from GLOBUS_LOCATION; none of these is read here.)
 
 Settings come, in rising priority, from
 
@@ -93,11 +93,12 @@ content_elements = ["{http://example.org/site}Service"]
 _GROUPS = """\
 Each table `[groups.NAME]` declares a service group at `/wsrf/services/NAME`, its entries at
 `/wsrf/services/NAMEEntry`. There without being declared are `DefaultIndexService` with the sink
-`index`, `DefaultTriggerService` with the sink `trigger`, and `TriggerRegistrationService` with the
-sink `monitored`; `[groups.DefaultIndexService] enabled = false` takes one away. A name has letters,
-digits, `_` and `-`, a letter first, and is not that of another group's entries. In variables the
-name is in capitals with `_` for `-`: `AGGREGATOR_GROUPS_DEFAULTINDEXSERVICE_MAX_ENTRIES`; they
-reach groups that the file declares, and declare none.
+`index`, `ArchiveService` with `archive`, `DefaultTriggerService` with `trigger`, and
+`TriggerRegistrationService` with `monitored`; `[groups.DefaultIndexService] enabled = false` takes
+one away. A name has letters, digits, `_` and `-`, a letter first, and is not that of another
+group's entries. In variables the name is in capitals with `_` for `-`:
+`AGGREGATOR_GROUPS_DEFAULTINDEXSERVICE_MAX_ENTRIES`; they reach groups that the file declares, and
+declare none.
 """
 
 _TITLES = {

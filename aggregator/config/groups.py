@@ -17,8 +17,9 @@ from aggregator.config.kinds import (
     truth,
     whole_number,
 )
-from aggregator.config.measures import duration
+from aggregator.config.measures import duration, size
 from aggregator.config.names import unknown
+from aggregator.config.series import Series, series_table
 from aggregator.config.setting import setting
 
 DEFAULT_GROUP = "DefaultIndexService"
@@ -29,11 +30,16 @@ DEFAULT_GROUPS: Mapping[str, tuple[str, ...]] = {
     DEFAULT_GROUP: ("index",),
     "DefaultTriggerService": ("trigger",),
     "TriggerRegistrationService": ("monitored",),
+    "ArchiveService": ("archive",),
 }
 GROUP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 INDEX_ROOT = "{http://mds.globus.org/index}IndexRP"
 
+#: The sink of an archive.
+ARCHIVE = "archive"
+
 _LARGEST_XSD_INT = 2**31 - 1
+_CENTURY = 100 * 366 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +122,7 @@ class GroupSettings:
     )
     max_lifetime: float = setting(
         0.0,
-        duration(1, 100 * 366 * 86400, or_zero=True),
+        duration(1, _CENTURY, or_zero=True),
         "Longest lifetime that is granted, to a registration without end too; 0 for no limit.",
     )
     require_source: bool = setting(
@@ -166,6 +172,44 @@ class GroupSettings:
         "Rules of who may join: tables of content_elements and member_interfaces, both lists of"
         " {namespace}local. Empty: anyone.",
     )
+    archive_age: float = setting(
+        30 * 86400.0,
+        duration(86400, _CENTURY, or_zero=True),
+        "How long an archive keeps a delivery, by whole days (UTC); 0: without end.",
+    )
+    archive_deliveries: int = setting(
+        10_000_000,
+        whole_number(0, 10**12),
+        "Most documents that the group's archive keeps, unchanged ones counting once; the oldest"
+        " leave first. 0: any number.",
+    )
+    archive_size: int = setting(
+        10 * 2**30,
+        size(0, 2**50),
+        "Most bytes that its documents take, compressed; the oldest leave first. 0: any number.",
+    )
+    series: tuple[Series, ...] = setting(
+        (),
+        series_table(),
+        "Numbers that are taken out of each delivery of an archive: a table of names, each with"
+        " its xpath and, where that has prefixes, namespaces.",
+    )
+    series_raw_age: float = setting(
+        7 * 86400.0,
+        duration(86400, _CENTURY, or_zero=True),
+        "How long each number is kept by itself, by whole days (UTC); then one bucket stands for"
+        " many. 0: without end.",
+    )
+    series_bucket: float = setting(
+        3600.0,
+        duration(1, 86400),
+        "Length of such a bucket: whole seconds that divide a day.",
+    )
+    series_age: float = setting(
+        3 * 366 * 86400.0,
+        duration(86400, _CENTURY, or_zero=True),
+        "How long numbers and buckets are kept; 0: without end.",
+    )
 
     def __post_init__(self) -> None:
         if not self.sinks:
@@ -177,6 +221,11 @@ class GroupSettings:
     def has_triggers(self) -> bool:
         """Whether rules are held against what comes in, so that the group counts firings."""
         return not TRIGGER_SINKS.isdisjoint(self.sinks)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether what comes in is kept, and can be asked for by QueryArchive."""
+        return ARCHIVE in self.sinks
 
 
 def default_groups() -> Mapping[str, GroupSettings]:

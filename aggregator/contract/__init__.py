@@ -15,6 +15,7 @@ from aggregator.contract.shared import (
 )
 from aggregator.contract.sinks import (
     AggregatorSink,
+    Archive,
     Delivery,
     SinkContext,
     SinkTables,
@@ -38,6 +39,7 @@ from aggregator.contract.sources import (
 __all__ = [
     "AggregatorSink",
     "AggregatorSource",
+    "Archive",
     "Collected",
     "ConfigBlock",
     "Consumers",

@@ -15,12 +15,25 @@ from aggregator.wire.trigger_rules import TriggerRule
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One collection's result on its way to the sinks; `at` is when it was collected."""
+    """One collection's result on its way to the sinks; `at` is when it was collected.
+
+    ``interval`` is the time from one collection to the next in milliseconds, 0 where the member is
+    not polled.
+    """
 
     entry: MemberFacts
     plan: Plan | None
     collected: Collected
     at: int
+    interval: int = 0
+
+
+class Archive(Protocol):
+    """The archive of the group: documents with the time for which they came unchanged, and the
+    numbers that the configuration takes out of them."""
+
+    async def keep(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep deliveries, in the transaction of the delivery. What came before is kept once."""
 
 
 class SinkTables(Protocol):
@@ -61,6 +74,10 @@ class SinkContext(Protocol):
     @property
     def tables(self) -> SinkTables:
         """The sink's own tables."""
+
+    @property
+    def archive(self) -> Archive:
+        """The archive of the group."""
 
     @property
     def triggers(self) -> Triggers:

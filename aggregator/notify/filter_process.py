@@ -20,7 +20,7 @@ from functools import lru_cache
 from lxml import etree
 
 from aggregator.errors import MalformedRequest
-from aggregator.view.results import node_text, scalar_text
+from aggregator.view.results import scalar_text, string_of
 from aggregator.wire.parse import Limits, parse, serialise
 from aggregator.wire.text import xml_text
 
@@ -88,7 +88,7 @@ def _written(one: object) -> str:
     if isinstance(one, etree._Element):
         return serialise(one).decode()
     is_scalar = isinstance(one, bool | float)
-    return xml_text(scalar_text(one) if is_scalar else node_text(one))
+    return xml_text(scalar_text(one) if is_scalar else string_of(one))
 
 
 def _compiled(expression: str, namespaces: tuple[tuple[str, str], ...]) -> etree.XPath:

@@ -42,6 +42,14 @@ def fingerprint(member: EndpointReference, config: bytes) -> str:
     return digest.hexdigest()
 
 
+def references_digest(member: EndpointReference) -> str:
+    """A digest that tells resources of one address apart; empty for one without references."""
+    if not member.references:
+        return ""
+    parts = sorted(_canonical(reference) for reference in member.references)
+    return hashlib.sha256(b"\0r".join(parts)).hexdigest()
+
+
 def _canonical(xml: bytes) -> bytes:
     root = parse(xml, limits=NO_LIMITS)
     return json.dumps(_element(root, {}, _declared(root)), ensure_ascii=False).encode()

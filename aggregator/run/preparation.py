@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 
+from aggregator.archive.series import wrong_series
 from aggregator.collect.probe_settings import not_to_be_run
 from aggregator.config import Clash, ConfigurationError, Settings
 from aggregator.errors import AggregatorException, ConfigError
@@ -14,6 +15,7 @@ from aggregator.registry.offered import not_offered
 from aggregator.registry.opening import store_of
 from aggregator.registry.plugins import find_plugins
 from aggregator.run.context import WRONG_CONFIGURATION, RunContext
+from aggregator.store.archive_partitions import make_partitions
 from aggregator.store.migrate import migrate, migrate_sink
 from aggregator.store.processes import end_process, heartbeat
 
@@ -29,14 +31,16 @@ def amiss(settings: Settings) -> Iterator[Clash]:
     else:
         yield from not_offered(settings, plugins)
     yield from not_to_be_run(settings)
+    yield from wrong_series(settings)
 
 
 def migrate_all(settings: Settings) -> None:
-    """Migrate the core's tables and then those of each sink that has its own."""
+    """Migrate the core's tables, make those of the coming days, and migrate those of each sink."""
     settings.server.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = store_of(settings)
     try:
         migrate(store)
+        store.writer.run(make_partitions)
         for name, sink in find_plugins().sinks.items():
             if sink.migrations:
                 migrate_sink(store, name, sink.migrations)

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from aggregator.archive.querying import ArchiveReader
 from aggregator.collect.probe_settings import action_folder, probe_folder
 from aggregator.collect.probes import ProbeFolder
 from aggregator.config import Settings
@@ -94,6 +95,7 @@ def create_site(settings: Settings, *, query_socket: Path) -> Site:
         public_url,
         # The other connections are for those who are answered at once.
         PullWaits(store, most=max(1, settings.server.connections // 2)),
+        ArchiveReader(store, queries, url=public_url),
     )
 
 

@@ -9,6 +9,7 @@ from aggregator.wire.dialects import (
     BY_BODY,
     FAMILIES,
     GET_DOCUMENT,
+    GT4,
     LITE,
     OASIS,
     Dialect,
@@ -33,6 +34,9 @@ def dispatch(envelope: Envelope, soap_action: str) -> tuple[Operation, Dialect]:
     if found is None:
         raise UnknownOperation(f"{name[:200]} is no operation {_what_there_is(name)}")
     operation, dialect = found
+    if operation.spec == "arc" and envelope.addressing.namespace == GT4.wsa:
+        # Its body is of no dialect; the headers may be.
+        dialect = GT4
     lite = dialect is OASIS and ("#" in envelope.addressing.action or "#" in soap_action)
     return operation, LITE if lite else dialect
 

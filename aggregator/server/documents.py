@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import parse_qs, quote
 
-from aggregator.errors import StoreUnavailable
+from aggregator.errors import RequestError, StoreUnavailable
 from aggregator.server import health, metrics, pages
 from aggregator.server.request import Target
 from aggregator.server.routes import ENTRY_SUFFIX, OTHER_SERVICES, SERVICES, parse_target
 from aggregator.server.schemas import schema
+from aggregator.server.series_page import series_page
 from aggregator.server.site import Site
 from aggregator.server.wsdl import wsdl
 
@@ -45,8 +47,14 @@ def get_document(site: Site, path: str, query: str) -> Document:
     if target.kind == "entry" and target.key and not _is_there(site, target):
         return Document(404, _HTML, pages.no_entry_page(site, target))
     asked = {name.lower(): values for name, values in parse_qs(query, True).items()}
+    return _of_service(site, target, asked)
+
+
+def _of_service(site: Site, target: Target, asked: Mapping[str, Sequence[str]]) -> Document:
     if "wsdl" in asked:
         return _wsdl(site, target, asked["wsdl"][-1].lower())
+    if "series" in asked and target.kind == "group":
+        return _series(site, target.group, asked)
     return Document(200, _HTML, pages.service_page(site, target))
 
 
@@ -68,13 +76,25 @@ def _wsdl(site: Site, target: Target, dialect: str) -> Document:
         more = " or ?wsdl=gt4" if "gt4" in known else ""
         text = f"there is no WSDL for {dialect[:40]!r}; ask for ?wsdl (oasis){more}\n"
         return Document(404, "text/plain; charset=utf-8", text.encode())
+    archived = target.kind == "group" and site.registry.group(target.group).settings.is_archived
     document = wsdl(
-        target.kind,
+        "archived" if archived else target.kind,
         "gt4" if dialect == "gt4" else "oasis",
         address=_address(site, target),
         schemas=f"{site.public_url}/schemas",
     )
     return Document(200, _XML, document)
+
+
+def _series(site: Site, group: str, asked: Mapping[str, Sequence[str]]) -> Document:
+    try:
+        return Document(200, _JSON, series_page(site, group, asked))
+    except RequestError as error:
+        return Document(400, _JSON, json.dumps({"error": error.message}).encode() + b"\n")
+    except StoreUnavailable as error:
+        headers = {"Retry-After": str(error.retry_after)}
+        text = json.dumps({"error": error.message}).encode() + b"\n"
+        return Document(503, _JSON, text, headers)
 
 
 def _address(site: Site, target: Target) -> str:

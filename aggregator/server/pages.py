@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from urllib.parse import quote
 
@@ -52,6 +52,33 @@ _TRIGGER_OPERATIONS = (
     "SetResourceProperties",
     "Destroy",
 )
+#: What the services are for that belong to no group.
+_OTHERS: Mapping[str, tuple[str, str, Iterable[str]]] = {
+    "consumer": (
+        CONSUMER,
+        "Takes the notifications of what this service subscribed to, each at an address of its own "
+        "below this one",
+        ("Notify",),
+    ),
+    "subscription": (
+        MANAGER,
+        "Manages the subscriptions to groups and entries of this service, each at an address of "
+        "its own below this one, which the reply to Subscribe tells",
+        _SUBSCRIPTION_OPERATIONS,
+    ),
+    "pullpoint": (
+        PULL_POINT,
+        "Makes pull points, where messages wait for consumers that can't be notified, each at an "
+        "address of its own below this one",
+        ("CreatePullPoint", "GetMessages", "DestroyPullPoint", "Notify"),
+    ),
+    "triggers": (
+        TRIGGERS,
+        "Makes triggers, which watch members of TriggerRegistrationService, each at an address of "
+        "its own below this one",
+        _TRIGGER_OPERATIONS,
+    ),
+}
 #: Characters of a key that is shown.
 _MOST_TOLD = 100
 _STYLE = (
@@ -95,49 +122,22 @@ def _group_row(site: Site, name: str) -> str:
 
 def service_page(site: Site, target: Target) -> bytes:
     """What a service is for and which operations it has, for who GETs its address."""
-    if target.kind == "consumer":
-        return _other_page(
-            site,
-            CONSUMER,
-            "Takes the notifications of what this service subscribed to, each at an address of its "
-            "own below this one",
-            ("Notify",),
-        )
-    if target.kind == "subscription":
-        return _other_page(
-            site,
-            MANAGER,
-            "Manages the subscriptions to groups and entries of this service, each at an address "
-            "of its own below this one, which the reply to Subscribe tells",
-            _SUBSCRIPTION_OPERATIONS,
-        )
-    if target.kind == "pullpoint":
-        return _other_page(
-            site,
-            PULL_POINT,
-            "Makes pull points, where messages wait for consumers that can't be notified, each at "
-            "an address of its own below this one",
-            ("CreatePullPoint", "GetMessages", "DestroyPullPoint", "Notify"),
-            is_in_drafts=False,
-        )
-    if target.kind == "triggers":
-        return _other_page(
-            site,
-            TRIGGERS,
-            "Makes triggers, which watch members of TriggerRegistrationService, each at an address "
-            "of its own below this one",
-            _TRIGGER_OPERATIONS,
-        )
+    if target.kind in _OTHERS:
+        name, what, operations = _OTHERS[target.kind]
+        return _other_page(site, name, what, operations, is_in_drafts=name != PULL_POINT)
     is_entry = target.kind == "entry"
     name = target.group + (ENTRY_SUFFIX if is_entry else "")
     url = escape(site.public_url + SERVICES + name)
     place = f"{url}/{escape(quote(target.key))}" if target.key else url
     what = "An AggregatorServiceGroup"
-    items = _items(_GROUP_OPERATIONS)
+    archived = not is_entry and site.registry.group(target.group).settings.is_archived
+    items = _items((*_GROUP_OPERATIONS, "QueryArchive") if archived else _GROUP_OPERATIONS)
     items += f"<p>With the key of an entry in a header also:</p>{_items(_LIFETIME_OPERATIONS)}"
     if is_entry:
         what = "An entry of the group" if target.key else "The entries of the group"
         items = _items(_ENTRY_OPERATIONS)
+    if archived:
+        items += f'<p>Numbers that were kept, as JSON: <a href="{url}?series">series</a></p>'
     return _page(
         name,
         f"<p>{what}: a SOAP service. POST an envelope to <code>{place}</code>.</p>{items}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from aggregator.errors import AggregatorException, UnknownOperation
 from aggregator.server import (
+    archive_operations,
     consumer_operations,
     entry_operations,
     group_operations,
@@ -38,6 +39,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("group", "GetMultipleResourceProperties"): group_operations.get_properties,
     ("group", "QueryResourceProperties"): group_operations.query,
     ("group", "GetResourcePropertyDocument"): group_operations.get_document,
+    ("group", "QueryArchive"): archive_operations.query_archive,
     # Some clients know the group's address alone and send the entry's key along.
     ("group", "SetTerminationTime"): entry_operations.set_termination_time,
     ("group", "Destroy"): entry_operations.destroy,
@@ -235,6 +237,11 @@ class WsrfService(Service):  # type: ignore[misc]  # Spyne has no types
     @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
     def GetEventProperties(ctx, request):  # type: ignore[no-untyped-def]
         """ONVIF: what can be subscribed to."""
+        return _perform(ctx, request)
+
+    @rpc(AnyXml, _body_style="bare", _returns=AnyXml)
+    def QueryArchive(ctx, request):  # type: ignore[no-untyped-def]
+        """MDS4's archive: an XPath on what was delivered in a time."""
         return _perform(ctx, request)
 
     @rpc(AnyXml, _body_style="bare", _returns=AnyXml)

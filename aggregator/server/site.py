@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from aggregator.archive.querying import ArchiveReader
 from aggregator.config import Settings
 from aggregator.registry.registry import Registry
 from aggregator.server.counts import Counts
@@ -25,3 +26,4 @@ class Site:
     counts: Counts
     public_url: str
     pulls: PullWaits
+    archive: ArchiveReader

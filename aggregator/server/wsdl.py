@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from typing import Literal
 from xml.sax.saxutils import escape
 
-Kind = Literal["group", "entry", "member", "consumer", "subscription", "pullpoint", "triggers"]
+Kind = Literal[
+    "group", "archived", "entry", "member", "consumer", "subscription", "pullpoint", "triggers"
+]
 DialectName = Literal["oasis", "gt4"]
 
 _FILES: dict[Kind, str] = {
     "group": "aggregator",
+    # A group that keeps an archive has an operation more.
+    "archived": "aggregator",
     "entry": "entry",
     "member": "member",
     "consumer": "consumer",
@@ -19,6 +24,9 @@ _FILES: dict[Kind, str] = {
     "pullpoint": "pullpoint",
     "triggers": "triggers",
 }
+#: What is only in the document of a group that keeps an archive, between two marks.
+_MARK = re.compile(r" *<!-- :?archive:? -->\n")
+_MARKED = re.compile(r" *<!-- archive: -->\n.*?<!-- :archive -->\n", re.DOTALL)
 
 
 def wsdl(kind: Kind, dialect: DialectName, *, address: str, schemas: str) -> bytes:
@@ -36,7 +44,8 @@ def wsdl(kind: Kind, dialect: DialectName, *, address: str, schemas: str) -> byt
 @cache
 def _template(kind: Kind, dialect: DialectName) -> str:
     name = f"wsdl/{_FILES[kind]}.{dialect}.wsdl"
-    return files("aggregator.schemas").joinpath(name).read_text(encoding="utf-8")
+    text = files("aggregator.schemas").joinpath(name).read_text(encoding="utf-8")
+    return (_MARK if kind == "archived" else _MARKED).sub("", text)
 
 
 def _attribute(value: str) -> str:

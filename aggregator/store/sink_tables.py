@@ -31,8 +31,7 @@ class StoreTables:
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
         self._name = name
-        self._writes: list[tuple[str, dict[str, object]]] = []
-        self._units: list[Callable[[Write], None]] = []
+        self._writes: list[Callable[[Write], object]] = []
 
     async def read(self, sql: str, **values: object) -> Sequence[Sequence[Any]]:
         """Rows of a SELECT with :name parameters, as committed."""
@@ -42,16 +41,16 @@ class StoreTables:
     def write(self, sql: str, **values: object) -> None:
         """A statement with :name parameters that runs in the delivery's transaction."""
         check_tables(sql, self._name)
-        self._writes.append((sql, values))
+        self.join(lambda write: write.connection.execute(text(sql), values))
 
-    def also(self, unit: Callable[[Write], None]) -> None:
-        """Have a unit of work of the service's own run in the delivery's transaction."""
-        self._units.append(unit)
+    def join(self, unit: Callable[[Write], object]) -> None:
+        """Have a unit of work run in the delivery's transaction; it may run more than once."""
+        self._writes.append(unit)
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not self._writes and not self._units
+        return not self._writes
 
     def apply(self, write: Write) -> None:
         """Run what was written, all or nothing; DeliverError leaves the transaction usable."""
@@ -60,9 +59,7 @@ class StoreTables:
         write.wrote = True
         write.connection.exec_driver_sql("SAVEPOINT sink")
         try:
-            for sql, values in self._writes:
-                write.connection.execute(text(sql), values)
-            for unit in self._units:
+            for unit in self._writes:
                 unit(write)
         except DATABASE_ERRORS as error:
             if is_lost(error) or is_locked(error) or is_passing(error):

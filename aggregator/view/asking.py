@@ -6,11 +6,15 @@ import socket
 
 from aggregator.errors import AggregatorException
 from aggregator.view.evaluation import Child
-from aggregator.view.query_messages import LENGTH, QueryRequest, error_head, frame, read_request
+from aggregator.view.query_messages import (
+    LARGEST_REQUEST,
+    LENGTH,
+    QueryRequest,
+    error_head,
+    frame,
+    read_request,
+)
 from aggregator.view.timers import Timer
-
-#: Largest request: an expression with its namespaces.
-_MOST = 16 * 2**20
 
 
 class Gone(Exception):
@@ -60,7 +64,7 @@ class Asking:
         if len(self._data) < LENGTH.size:
             return False
         (length,) = LENGTH.unpack_from(self._data)
-        if length > _MOST or len(self._data) > LENGTH.size + length:
+        if length > LARGEST_REQUEST or len(self._data) > LENGTH.size + length:
             raise Gone
         if len(self._data) < LENGTH.size + length:
             return False

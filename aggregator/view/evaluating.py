@@ -125,7 +125,11 @@ class Evaluator:
             self._refuse(asking, error)
             return
         self._expect_turn(asking)
-        group.ask(asking)
+        if asking.request.documents:
+            # They came with it; what the group is like now is of no concern.
+            self._waiting.append(asking)
+        else:
+            group.ask(asking)
 
     def _expect_turn(self, asking: Asking) -> None:
         error = QueryFailed(
@@ -155,7 +159,7 @@ class Evaluator:
 
     def _start_next(self) -> None:
         while True:
-            able = [a for a in self._waiting if not self._groups[a.request.group].is_under_way]
+            able = [a for a in self._waiting if self._is_able(a)]
             asking = self._turns.next(able, self._running)
             if asking is None:
                 return
@@ -167,6 +171,10 @@ class Evaluator:
             except OSError as error:
                 log.error("No process could be started for an expression: %s", error)
                 self._refuse(asking, QueryFailed("no process could be started; try again later"))
+
+    def _is_able(self, asking: Asking) -> bool:
+        request = asking.request
+        return bool(request.documents) or not self._groups[request.group].is_under_way
 
     def _start(self, asking: Asking) -> None:
         documents = self._groups[asking.request.group].documents

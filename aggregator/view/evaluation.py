@@ -16,6 +16,7 @@ from pathlib import Path
 
 from aggregator.errors import AggregatorException, QueryFailed
 from aggregator.view.document import Document
+from aggregator.view.each import evaluate_each
 from aggregator.view.query_messages import QueryRequest, ReplyHead, error_head, frame
 from aggregator.view.results import Answer, evaluate
 
@@ -108,9 +109,7 @@ def _reply(
     request: QueryRequest, make_document: Callable[[], Document], max_result: int
 ) -> list[bytes]:
     try:
-        answer: Answer = evaluate(
-            make_document(), request.expression, request.namespaces, max_result=max_result
-        )
+        answer = _answer(request, make_document, max_result)
     except AggregatorException as error:
         return [frame(error_head(error))]
     except MemoryError:
@@ -118,6 +117,15 @@ def _reply(
         return [frame(error_head(short))]
     head = ReplyHead(is_text=answer.is_text, blocks=[len(block) for block in answer.blocks])
     return [frame(head), *answer.blocks]
+
+
+def _answer(
+    request: QueryRequest, make_document: Callable[[], Document], max_result: int
+) -> Answer:
+    expression, namespaces = request.expression, request.namespaces
+    if request.documents:
+        return evaluate_each(request.documents, expression, namespaces, max_result)
+    return evaluate(make_document(), expression, namespaces, max_result=max_result)
 
 
 def _send(connection: socket.socket, reply: list[bytes]) -> None:

@@ -8,8 +8,9 @@ import struct
 import time
 from pathlib import Path
 
-from aggregator.errors import StoreUnavailable
+from aggregator.errors import QueryFailed, StoreUnavailable
 from aggregator.view.query_messages import (
+    LARGEST_REQUEST,
     LENGTH,
     QueryRequest,
     QueryResult,
@@ -56,6 +57,12 @@ class QueryClient:
         """
         check_expression(request.expression, request.namespaces, longest=self._max_expression)
         message = frame(request)
+        if len(message) > LARGEST_REQUEST:
+            raise QueryFailed(
+                f"there is a document of {len(message)} bytes, which is more than is evaluated; ask"
+                " for what is before or after it",
+                limit="document",
+            )
         died, dying = 0, 0.0
         while True:
             evaluator = 0

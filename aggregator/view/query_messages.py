@@ -21,6 +21,8 @@ from aggregator.errors import (
 )
 
 LENGTH = struct.Struct(">I")
+#: Largest request: an expression with its namespaces, or a document that came with it.
+LARGEST_REQUEST = 64 * 2**20
 #: Errors that the evaluator may tell; any other is a QueryFailed to who asked.
 _ERRORS: dict[str, Callable[[str], AggregatorException]] = {
     "InvalidQuery": InvalidQuery,
@@ -44,6 +46,8 @@ class QueryRequest:
     namespaces: Mapping[str, str]
     sequence: int
     caller: str
+    #: Evaluated on each of these instead, see `aggregator.view.each`.
+    documents: Sequence[tuple[Mapping[str, str], str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,15 @@ def error_head(error: AggregatorException) -> ReplyHead:
 
 def frame(value: QueryRequest | ReplyHead) -> bytes:
     """The bytes of a frame, its length before it."""
-    text = json.dumps(asdict(value)).encode()
+    # Documents hold whatever characters there are, which an escape would make three times as long.
+    text = json.dumps(asdict(value), ensure_ascii=False).encode("utf-8", "surrogatepass")
     return LENGTH.pack(len(text)) + text
 
 
 def read_request(text: bytes) -> QueryRequest:
     """The request in a frame without its length."""
-    return QueryRequest(**_fields(text))
+    fields = _fields(text)
+    return QueryRequest(**{**fields, "documents": tuple(map(tuple, fields["documents"]))})
 
 
 def read_head(text: bytes) -> ReplyHead:

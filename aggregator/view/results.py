@@ -40,18 +40,19 @@ def evaluate(
     Raises InvalidQuery for what is no XPath 1.0, QueryFailed for what can't be evaluated.
     """
     root = document.open()
-    found = _evaluate(root, expression, namespaces)
+    found = evaluate_on(root, expression, namespaces)
     if not isinstance(found, list):
         return Answer(blocks([scalar_text(found).encode()], max_result), is_text=True)
-    if _has_document_node(root, expression, namespaces):
+    if has_document_node(root, expression, namespaces):
         return Answer(blocks(document.whole(), max_result), is_text=False)
     if all(not isinstance(node, etree._Element) for node in found):
-        text = "\n".join(node_text(node) for node in found)
+        text = "\n".join(string_of(node) for node in found)
         return Answer(blocks([text.encode()], max_result), is_text=True)
     return Answer(blocks(_Pieces(document, root).of(found), max_result), is_text=False)
 
 
-def _evaluate(root: Element, expression: str, namespaces: Mapping[str, str]) -> object:
+def evaluate_on(root: Element, expression: str, namespaces: Mapping[str, str]) -> object:
+    """What lxml makes of an expression on a root element; errors as `evaluate` has them."""
     try:
         known = {prefix: uri for prefix, uri in namespaces.items() if prefix}
         compiled = etree.XPath(expression, namespaces=known, smart_strings=False)
@@ -72,14 +73,14 @@ def _evaluate(root: Element, expression: str, namespaces: Mapping[str, str]) -> 
         raise QueryFailed(f"the expression could not be evaluated: {error}") from error
 
 
-def _has_document_node(root: Element, expression: str, namespaces: Mapping[str, str]) -> bool:
+def has_document_node(root: Element, expression: str, namespaces: Mapping[str, str]) -> bool:
     """Whether the node above the root element is in the result; lxml leaves it out.
 
     To find out takes a second evaluation, so it is asked only where that node may be meant.
     """
     if _MAY_MEAN_DOCUMENT.search(expression) is None:
         return False
-    counted = _evaluate(root, f"count(({expression})[not(..)])", namespaces)
+    counted = evaluate_on(root, f"count(({expression})[not(..)])", namespaces)
     return counted != 0.0
 
 
@@ -99,8 +100,8 @@ def scalar_text(value: object) -> str:
     return text.removesuffix(".0")
 
 
-def node_text(node: object) -> str:
-    """The text of a node that is no element."""
+def string_of(node: object) -> str:
+    """The string value of a node that is no element."""
     # A namespace node comes as its prefix and its name; its string value is the name.
     return str(node[1]) if isinstance(node, tuple) else str(node)
 
@@ -117,7 +118,7 @@ class _Pieces:
     def of(self, nodes: Iterable[object]) -> Iterator[bytes]:
         for node in nodes:
             if not isinstance(node, etree._Element):
-                yield f"{xml_text(node_text(node))}\n".encode()
+                yield f"{xml_text(string_of(node))}\n".encode()
             elif node is self._root:
                 yield from self._document.whole()
             elif (part := self._part_of(node)) is None:

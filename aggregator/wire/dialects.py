@@ -8,7 +8,7 @@ from typing import Literal
 from aggregator.wire import namespaces as ns
 
 #: Which specification an operation or a fault belongs to; a dialect maps it to a namespace.
-Spec = Literal["sg", "rp", "rl", "r", "nt", "bf", "tev", "trig"]
+Spec = Literal["sg", "rp", "rl", "r", "nt", "bf", "tev", "trig", "arc"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ PULL_MESSAGES = Operation("PullMessages", "tev", "PullPointSubscription", ("oasi
 SET_PROPERTIES = Operation("SetResourceProperties", "rp", "SetResourceProperties")
 # Its one body is that of both: WS-Addressing tells which dialect the reply is to be in.
 CREATE_TRIGGER = Operation("CreateTrigger", "trig", "TriggerService", ("oasis",))
+QUERY_ARCHIVE = Operation("QueryArchive", "arc", "ArchivePortType", ("oasis",))
 OPERATIONS = (
     ADD,
     GET_PROPERTY,
@@ -75,6 +76,7 @@ OPERATIONS = (
     PULL_MESSAGES,
     SET_PROPERTIES,
     CREATE_TRIGGER,
+    QUERY_ARCHIVE,
 )
 
 _ACTION_BASE_OASIS = {
@@ -84,6 +86,7 @@ _ACTION_BASE_OASIS = {
     "nt": "http://docs.oasis-open.org/wsn/bw-2/",
     "tev": f"{ns.ONVIF_EVENTS}/",
     "trig": f"{ns.TRIGGER_MORE}/",
+    "arc": f"{ns.ARCHIVE}/",
 }
 _ACTION_BASE_GT4 = {
     "sg": "http://docs.oasis-open.org/wsrf/2004/06/wsrf-WS-ServiceGroup-1.2/",
@@ -91,6 +94,7 @@ _ACTION_BASE_GT4 = {
     "rl": "http://docs.oasis-open.org/wsrf/2004/06/wsrf-WS-ResourceLifetime/",
     "nt": "http://docs.oasis-open.org/wsn/2004/06/wsn-WS-BaseNotification/",
     "trig": f"{ns.TRIGGER_MORE}/TriggerService/",
+    "arc": f"{ns.ARCHIVE}/",
 }
 
 
@@ -117,6 +121,8 @@ class Dialect:
     tev: str = ns.ONVIF_EVENTS
     #: Of MDS4's triggers no message is known: how one is made is our own, in both.
     trig: str = ns.TRIGGER_MORE
+    #: MDS4's archive, whose messages are the same in every dialect.
+    arc: str = ns.ARCHIVE
 
     def namespace(self, spec: Spec) -> str:
         """The namespace in which this dialect writes a specification's elements."""
@@ -124,7 +130,7 @@ class Dialect:
 
     def action(self, operation: Operation, *, reply: bool = False) -> str:
         """The wsa:Action of a request, or of its reply."""
-        if self.name == "wsrf-lite" and operation.spec not in ("tev", "trig"):
+        if self.name == "wsrf-lite" and operation.spec not in ("tev", "trig", "arc"):
             return f"{self.namespace(operation.spec)}#{operation.name}{'Response' if reply else ''}"
         if self.family == "gt4":
             name = operation.name + ("Response" if reply else "")

@@ -186,7 +186,7 @@ def fault_name(kind: FaultKind, dialect: Dialect, operation: Operation | None) -
             return dialect.bf, "BaseFault"
         spec = (
             operation.spec
-            if operation is not None and operation.spec not in ("sg", "trig")
+            if operation is not None and operation.spec not in ("sg", "trig", "arc")
             else "rp"
         )
         return dialect.namespace(spec), kind.name

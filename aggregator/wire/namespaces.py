@@ -49,9 +49,14 @@ TRIGGER_KEY = "http://mds.globus.org/2007/03/TriggerResourceKey"
 #: What is ours of triggers: their messages, and what MDS4 had no word for.
 TRIGGER_MORE = "urn:mds-aggregator:trigger"
 
+#: The archive of MDS4, and that of where Xindice, in which it kept its documents, found one.
+ARCHIVE = "http://mds.globus.org/archive/2006/08"
+XINDICE = "http://xml.apache.org/xindice/Query"
+
 HEALTH = "urn:mds-aggregator:health"
 FAULT = "urn:mds-aggregator:fault"
 QUERY = "urn:mds-aggregator:query"
+ARCHIVED = "urn:mds-aggregator:archive"
 NOTIFICATION = "urn:mds-aggregator:notification"
 STREAMS = "urn:mds-aggregator:streams"
 

@@ -104,6 +104,11 @@ def format_datetime(instant: int) -> str:
     return moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def exact_time(instant: int) -> datetime:
+    """The time of day of an instant, in UTC, to the microsecond."""
+    return from_micros(instant + _ahead())
+
+
 def to_micros(moment: datetime) -> int:
     """Microseconds since 1970 of an aware datetime, exactly."""
     return (moment - _EPOCH) // _MICROSECOND

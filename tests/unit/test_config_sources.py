@@ -136,10 +136,11 @@ def test_variables_reach_declared_groups_and_declare_none(tmp_path: Path) -> Non
         "DefaultIndexService": 7,
         "DefaultTriggerService": 100_000,
         "TriggerRegistrationService": 100_000,
+        "ArchiveService": 100_000,
         "my-site": 8,
     }
-    assert refusals({"AGGREGATOR_GROUPS_OTHER_MAX_ENTRIES": "9"}) == [
-        "AGGREGATOR_GROUPS_OTHER_MAX_ENTRIES: unknown setting; did you mean"
+    assert refusals({"AGGREGATOR_GROUPS_DEFAULTSERVICE_MAX_ENTRIES": "9"}) == [
+        "AGGREGATOR_GROUPS_DEFAULTSERVICE_MAX_ENTRIES: unknown setting; did you mean"
         " AGGREGATOR_GROUPS_DEFAULTINDEXSERVICE_MAX_ENTRIES?"
     ]
 

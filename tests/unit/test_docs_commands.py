@@ -7,7 +7,7 @@ import re
 import click
 import pytest
 
-from aggregator.cli import servicegroup_add, triggers, wsrf
+from aggregator.cli import mds_archive, servicegroup_add, triggers, wsrf
 from aggregator.cli.entries import entries
 from aggregator.cli.query import query
 from aggregator.config import OPTIONS, option_help
@@ -25,6 +25,7 @@ COMMANDS: dict[str, click.Command] = {
     "mds-trigger-create": triggers.create,
     "mds-trigger-view": triggers.view,
     "mds-trigger-edit": triggers.edit,
+    "mds-archive-query": mds_archive.query,
     "query": query,
     "entries": entries,
 }
@@ -54,8 +55,8 @@ def told(command: str) -> set[str]:
         assert names or of == "all", of
         if any(re.fullmatch(pattern, command) for pattern in patterns):
             found |= options(option)
-    if command == "mds-servicegroup-add":
-        for option, _ in rows("mds-servicegroup-add", 2):
+    if command in ("mds-servicegroup-add", "mds-archive-query"):
+        for option, _ in rows(command, 2):
             found |= options(option)
     return found
 
@@ -74,7 +75,7 @@ def test_the_page_gives_each_command_its_options(name: str) -> None:
 def test_every_command_named_in_the_table_is_one() -> None:
     for _, of, _ in rows("Options", 3):
         for name in re.findall(r"`([^`]+)`", of):
-            assert name in ("wsrf-*", "mds-trigger-*") or name in COMMANDS, name
+            assert name in ("wsrf-*", "mds-*", "mds-trigger-*") or name in COMMANDS, name
 
 
 def test_the_settings_that_serve_has_options_for_are_settings() -> None:

@@ -137,4 +137,6 @@ def test_replies_on_the_page_are_valid() -> None:
 
 
 def test_replies_on_the_page_follow_the_published_schemas() -> None:
-    assert [complaint(root) for root in replies()] == [""] * len(replies())
+    # That of the archive is nowhere published.
+    published = [root for root in replies() if etree.QName(root).namespace != ns.ARCHIVE]
+    assert [complaint(root) for root in published] == [""] * len(published)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from aggregator.config import GroupSettings
 from aggregator.errors import StoreUnavailable
 from aggregator.server.documents import get_document
 from aggregator.server.service import HANDLERS
@@ -34,7 +36,11 @@ class FakeSite:
         self.stale_since = stale_since
         self.is_unread = is_unread
         store = SimpleNamespace(clock=SimpleNamespace(now=lambda: NOW))
-        self.registry = SimpleNamespace(groups={"Group": None}, store=store)
+        groups = {
+            name: SimpleNamespace(settings=GroupSettings(name=name, sinks=(sink,)))
+            for name, sink in (("Group", "index"), ("Kept", "archive"))
+        }
+        self.registry = SimpleNamespace(groups=groups, group=groups.__getitem__, store=store)
         self.views = self
 
     def current(self, name: str) -> FakeSite:
@@ -90,6 +96,7 @@ def test_the_wsdl_is_that_of_all_entries() -> None:
 
 
 ONVIF = {operation.name for operation in OPERATIONS if operation.spec == "tev"}
+ARCHIVE = {operation.name for operation in OPERATIONS if operation.spec == "arc"}
 
 
 def told(page: bytes) -> set[str]:
@@ -108,11 +115,49 @@ def test_whether_there_is_a_key_is_not_told(kind: str) -> None:
     assert f'location="http://index:8080{NOTIFICATION[kind]}/a%22b"' in document
 
 
-@pytest.mark.parametrize("path", ["/wsrf/services/Group", ENTRIES])
+@pytest.mark.parametrize("path", ["/wsrf/services/Group", "/wsrf/services/Kept", ENTRIES])
 def test_the_page_of_a_service_names_what_it_does(path: str) -> None:
     kind = "entry" if path == ENTRIES else "group"
     page = get_document(FakeSite(), path, "").body  # type: ignore[arg-type]
-    assert told(page) == {name for known, name in HANDLERS if known == kind}
+    others = set() if path.endswith("Kept") else ARCHIVE
+    assert told(page) == {name for known, name in HANDLERS if known == kind} - others
+
+
+def test_the_wsdl_of_an_archive_has_its_operation_too() -> None:
+    site: Any = FakeSite()
+    for query in ("wsdl", "wsdl=gt4"):
+        plain, archive = (
+            get_document(site, f"/wsrf/services/{name}", query).body for name in ("Group", "Kept")
+        )
+        assert b"QueryArchive" in archive
+        assert b"QueryArchive" not in plain
+        assert b"http://mds.globus.org/archive/2006/08" in archive
+
+
+def test_numbers_of_a_group_that_keeps_none_are_refused() -> None:
+    site: Any = FakeSite()
+    document = get_document(site, "/wsrf/services/Group", "series=load")
+    assert (document.status, document.body) == (400, b'{"error": "Group keeps no archive"}\n')
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("series=load&form=xml", "'form' can't be asked for; there are series, member, entry"),
+        ("series=load&from=yesterday", "'yesterday' is no xsd:dateTime"),
+        ("series=load&bucket=0", "is not a duration from 1s"),
+        ("series=load&bucket=often", "is not a duration from 1s"),
+        ("series=load&bucket=1s", "that would be 86401 buckets; at most 10000 are answered"),
+        ("series=load&after=-1", "after: '-1' is none of ours"),
+        ("series=load&from=2026-11-29T00:00:00Z&to=2026-11-28T00:00:00Z", "ends before it begins"),
+    ],
+)
+def test_a_plot_that_is_asked_for_wrongly_is_refused_in_words(query: str, said: str) -> None:
+    site: Any = FakeSite()
+    document = get_document(site, "/wsrf/services/Kept", query)
+    assert document.status == 400
+    assert document.content_type == "application/json"
+    assert said in json.loads(document.body)["error"]
 
 
 def test_the_drafts_have_no_pull_points() -> None:
@@ -127,7 +172,11 @@ def test_the_drafts_have_no_pull_points() -> None:
 @pytest.mark.parametrize(
     ("kind", "dialect"),
     [
-        *((k, d) for k in ("group", "entry", "consumer", "subscription") for d in ("oasis", "gt4")),
+        *(
+            (k, d)
+            for k in ("group", "archived", "entry", "consumer", "subscription")
+            for d in ("oasis", "gt4")
+        ),
         ("pullpoint", "oasis"),
     ],
 )
@@ -135,7 +184,9 @@ def test_what_a_wsdl_offers_is_done(kind: Kind, dialect: DialectName) -> None:
     document = etree.fromstring(wsdl(kind, dialect, address="http://a", schemas="http://b"))
     offered = {item.get("name") for item in document.find("{*}portType").iter("{*}operation")}
     # ONVIF's are in its own, which its clients have.
-    done = {name for known, name in HANDLERS if known == kind} - ONVIF
+    place = "group" if kind == "archived" else kind
+    done = {name for known, name in HANDLERS if known == place} - ONVIF
+    done -= ARCHIVE if kind == "group" else set()
     only_final = {"GetResourcePropertyDocument", "Renew", "Unsubscribe"}
     if kind == "subscription":
         # The draft has no such operation on a subscription.

@@ -34,6 +34,8 @@ PAUSES = {"PauseSubscription", "ResumeSubscription"}
 OFFERED: dict[tuple[Kind, DialectName], set[str]] = {
     ("group", "gt4"): READS | PRODUCES | LIFETIME | {"Add"},
     ("group", "oasis"): READS | PRODUCES | LIFETIME | {"Add", DOCUMENT},
+    ("archived", "gt4"): READS | PRODUCES | LIFETIME | {"Add", "QueryArchive"},
+    ("archived", "oasis"): READS | PRODUCES | LIFETIME | {"Add", DOCUMENT, "QueryArchive"},
     ("entry", "gt4"): READS | PRODUCES | LIFETIME,
     ("entry", "oasis"): READS | PRODUCES | LIFETIME | {DOCUMENT},
     ("member", "gt4"): READS | PRODUCES | {DOCUMENT},
@@ -53,6 +55,11 @@ FAULTS = {
     "GetMultipleResourceProperties": {"InvalidResourcePropertyQNameFault"},
     "QueryResourceProperties": {
         "InvalidResourcePropertyQNameFault",
+        "UnknownQueryExpressionDialectFault",
+        "InvalidQueryExpressionFault",
+        "QueryEvaluationErrorFault",
+    },
+    "QueryArchive": {
         "UnknownQueryExpressionDialectFault",
         "InvalidQueryExpressionFault",
         "QueryEvaluationErrorFault",
@@ -262,14 +269,17 @@ def test_what_is_filled_in_is_escaped() -> None:
 
 
 def test_every_kind_and_dialect_is_there_and_none_beside() -> None:
-    kinds: tuple[Kind, ...] = ("group", "entry", "member", "consumer", "subscription", "triggers")
+    kinds: tuple[Kind, ...] = (
+        *("group", "archived", "entry", "member", "consumer", "subscription", "triggers"),
+    )
     dialects: tuple[DialectName, ...] = ("oasis", "gt4")
     texts = {
         wsdl(kind, dialect, address=ADDRESS, schemas=HOST)
         for kind, dialect in itertools.product(kinds, dialects)
     }
 
-    assert len(texts) == 12
+    assert len(texts) == 14
+    assert not [text for text in texts if b"archive: -->" in text or b":archive -->" in text]
     assert not [text for text in texts if b"@" in text]
     with pytest.raises(KeyError):
         wsdl("host", "oasis", address=ADDRESS, schemas=HOST)  # type: ignore[arg-type]

@@ -1,0 +1,140 @@
+"""Numbers that get old: many points become one bucket, which says how they were."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, bindparam, case, cast, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from aggregator.store.archive_retention import Day, count_points
+from aggregator.store.archive_tables import (
+    DAY,
+    archive_buckets,
+    archive_points,
+    archive_series,
+)
+from aggregator.store.statement import Statement
+from aggregator.store.write import Write
+
+_of_series = archive_points.c.series_id == bindparam("of")
+_in_day = (archive_points.c.at >= bindparam("day"), archive_points.c.at < bindparam("until"))
+NEXT = Statement(
+    select(archive_series.c.id)
+    .where(
+        archive_series.c.group_id == bindparam("group"),
+        archive_series.c.id > bindparam("after"),
+        select(archive_points.c.at)
+        .where(archive_points.c.series_id == archive_series.c.id, *_in_day)
+        .limit(1)
+        .exists(),
+    )
+    .order_by(archive_series.c.id)
+    .limit(1)
+)
+_width = cast(bindparam("width"), BigInteger)
+_start = (archive_points.c.at - archive_points.c.at % _width).label("start")
+_grouped = (
+    select(
+        _start,
+        func.count().label("count"),
+        func.min(archive_points.c.value).label("least"),
+        func.max(archive_points.c.value).label("most"),
+        func.sum(archive_points.c.value).label("total"),
+        func.max(archive_points.c.at).label("last_at"),
+    )
+    .where(_of_series, *_in_day)
+    .group_by(_start)
+    .subquery("grouped")
+)
+_newest = archive_points.alias("newest")
+BUCKETS = Statement(
+    select(
+        _grouped.c.start,
+        _grouped.c.count,
+        _grouped.c.least,
+        _grouped.c.most,
+        _grouped.c.total,
+        _newest.c.value,
+        _grouped.c.last_at,
+    ).join(
+        _newest,
+        (_newest.c.series_id == bindparam("of")) & (_newest.c.at == _grouped.c.last_at),
+    )
+)
+_new = insert(archive_buckets)
+_old = archive_buckets.c
+
+
+def _lesser(which: str) -> object:
+    ours, theirs = _old[which], _new.excluded[which]
+    comes_first = theirs < ours if which == "least" else theirs > ours
+    return case((comes_first, theirs), else_=ours)
+
+
+_is_later = _new.excluded.last_at > _old.last_at
+KEEP = Statement(
+    _new.on_conflict_do_update(
+        index_elements=list(archive_buckets.primary_key),
+        set_={
+            "count": _old.count + _new.excluded.count,
+            "least": _lesser("least"),
+            "most": _lesser("most"),
+            "total": _old.total + _new.excluded.total,
+            "last": case((_is_later, _new.excluded.last), else_=_old.last),
+            "last_at": case((_is_later, _new.excluded.last_at), else_=_old.last_at),
+        },
+    )
+)
+DROP_POINTS = Statement(delete(archive_points).where(_of_series, *_in_day))
+_expired = (
+    select(archive_buckets.c.series_id, archive_buckets.c.start, archive_buckets.c.width)
+    .join(archive_series, archive_series.c.id == archive_buckets.c.series_id)
+    .where(archive_series.c.group_id == bindparam("group"))
+    .where(archive_buckets.c.start < bindparam("before"))
+    .limit(bindparam("most"))
+)
+EXPIRED = Statement(_expired)
+DROP_BUCKET = Statement(
+    delete(archive_buckets).where(
+        archive_buckets.c.series_id == bindparam("of"),
+        archive_buckets.c.start == bindparam("began"),
+        archive_buckets.c.width == bindparam("wide"),
+    )
+)
+
+
+def condense(write: Write, day: Day, *, after: int, width: int, most: int) -> tuple[int, int]:
+    """Put numbers of a group's day into buckets of `width` microseconds, series after series.
+
+    A `width` of 0 drops them. Begins after the series `after`; returns the last one that was dealt
+    with, and how many points went, `most` and the rest of a series at most.
+    """
+    dropped, until = 0, day.day + DAY
+    while dropped < most:
+        row = NEXT.row(write.connection, group=day.group_id, after=after, day=day.day, until=until)
+        if row is None:
+            break
+        after = int(row[0])
+        asked = {"of": after, "day": day.day, "until": until}
+        if width:
+            rows = BUCKETS.rows(write.connection, **asked, width=width)
+            names = ("start", "count", "least", "most", "total", "last", "last_at")
+            write.run_many(
+                KEEP,
+                [
+                    {"series_id": after, "width": width, **dict(zip(names, one, strict=True))}
+                    for one in rows
+                ],
+            )
+        dropped += write.run(DROP_POINTS, **asked)
+    count_points(write, day, dropped)
+    return after, dropped
+
+
+def drop_buckets(write: Write, group_id: int, *, before: int, most: int) -> int:
+    """Drop buckets of a group from before an instant; how many, at most `most`."""
+    rows = EXPIRED.rows(write.connection, group=group_id, before=before, most=most)
+    if rows:
+        write.run_many(
+            DROP_BUCKET, [{"of": one, "began": start, "wide": width} for one, start, width in rows]
+        )
+    return len(rows)

@@ -1,0 +1,290 @@
+"""What an archive holds: documents by time and member, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, not_, or_, select
+
+from aggregator.store.archive_packing import Bases, inflate
+from aggregator.store.archive_tables import DAY, archive_bases, archive_spans, archive_streams
+from aggregator.store.chunks import chunks
+from aggregator.store.content import unpack
+from aggregator.store.statement import Row, Statement
+
+
+class Place(NamedTuple):
+    """After which document to go on: they are in the order of their first delivery."""
+
+    first: int
+    stream: int
+
+
+class Span(NamedTuple):
+    """A document, and when it came: `deliveries` times from `first` to `last`."""
+
+    stream: int
+    entry_key: str
+    address: str
+    first: int
+    last: int
+    deliveries: int
+    size: int
+    children: tuple[bytes, ...]
+
+    @property
+    def place(self) -> Place:
+        """Where it is in the order."""
+        return Place(self.first, self.stream)
+
+
+class Wanted(NamedTuple):
+    """Which documents are asked for: those that came from `since` to `until`, both included.
+
+    Without `address` those of any member, without `reference` those of all at that address, without
+    `entry_key` those of all entries.
+    """
+
+    since: int
+    until: int
+    address: str = ""
+    reference: str = ""
+    entry_key: str = ""
+
+
+_MEMBERS = (
+    select(archive_streams.c.id, archive_streams.c.largest)
+    .where(
+        archive_streams.c.group_id == bindparam("group"),
+        archive_streams.c.last >= bindparam("since"),
+        archive_streams.c.born <= bindparam("until"),
+    )
+    .order_by(archive_streams.c.id)
+)
+OF_ADDRESS = Statement(
+    _MEMBERS.where(
+        archive_streams.c.address == bindparam("address"),
+        or_(
+            bindparam("any_reference") == 1,
+            archive_streams.c.reference == bindparam("reference"),
+        ),
+    )
+)
+OF_ENTRY = Statement(_MEMBERS.where(archive_streams.c.entry_key == bindparam("entry_key")))
+
+_is_last = archive_streams.c.first == archive_spans.c.first
+_last = case((_is_last, archive_streams.c.last), else_=archive_spans.c.last)
+_deliveries = case((_is_last, archive_streams.c.deliveries), else_=archive_spans.c.deliveries)
+
+
+_place = (archive_spans.c.first, archive_spans.c.stream_id)
+_columns = (
+    archive_spans.c.stream_id,
+    archive_streams.c.entry_key,
+    archive_streams.c.address,
+    archive_spans.c.first,
+    _last.label("until"),
+    _deliveries.label("came"),
+    archive_spans.c.base,
+    archive_spans.c.size,
+    archive_spans.c.content,
+)
+
+
+def _next(
+    *conditions: ColumnElement[bool], columns: Sequence[ColumnElement[Any]] = _columns
+) -> Statement:
+    """The next documents in their order, as many as may be."""
+    # No comparison of pairs, which PostgreSQL would begin an index scan by, from the first row on.
+    is_behind = and_(
+        archive_spans.c.first == bindparam("after_first"),
+        archive_spans.c.stream_id <= bindparam("after_stream"),
+    )
+    return Statement(
+        select(*columns)
+        .join(archive_streams, archive_streams.c.id == archive_spans.c.stream_id)
+        .where(*conditions, archive_spans.c.first >= bindparam("begin"), not_(is_behind))
+        .order_by(*_place)
+        .limit(bindparam("most"))
+    )
+
+
+# Those that begin within the time that is asked for.
+_within = archive_spans.c.first <= bindparam("until")
+_of_group = archive_spans.c.group_id == bindparam("group")
+_of_stream = archive_spans.c.stream_id == bindparam("of")
+_sizes = (*_place, archive_spans.c.size)
+WITHIN = _next(_of_group, _within)
+WITHIN_SIZES = _next(_of_group, _within, columns=_sizes)
+WITHIN_STREAM = _next(_of_stream, _within)
+
+# Those that began before it and last into it: of each stream the last one at most, and a span does
+# not reach beyond its day.
+_earlier = archive_spans.alias("earlier")
+_latest = (
+    select(func.max(_earlier.c.first))
+    .where(
+        _earlier.c.stream_id == archive_streams.c.id,
+        _earlier.c.first < bindparam("since"),
+        _earlier.c.first >= bindparam("day"),
+    )
+    .scalar_subquery()
+    .correlate(archive_streams)
+)
+_reaching = (
+    archive_spans.c.first == _latest,
+    archive_spans.c.first < bindparam("since"),
+    _last >= bindparam("since"),
+    archive_streams.c.last >= bindparam("since"),
+    archive_streams.c.born < bindparam("since"),
+)
+_reaching_group = (archive_streams.c.group_id == bindparam("group"), *_reaching)
+REACHING = _next(*_reaching_group)
+REACHING_SIZES = _next(*_reaching_group, columns=_sizes)
+REACHING_STREAM = _next(archive_streams.c.id == bindparam("of"), *_reaching)
+_BASES = select(archive_bases.c.id, archive_bases.c.content).where(
+    archive_bases.c.id.in_(bindparam("ids", expanding=True))
+)
+
+
+class Page(NamedTuple):
+    """Documents in their order; `more` where others may come after them."""
+
+    spans: list[Span]
+    more: bool
+
+
+def read_page(
+    connection: Connection,
+    group_id: int,
+    wanted: Wanted,
+    *,
+    after: Place | None = None,
+    most: int,
+    budget: int,
+    bases: Bases,
+) -> Page:
+    """The next documents: at most `most`, and of more than `budget` bytes one alone."""
+    at = after or Place(-1, 0)
+    values = {
+        "since": wanted.since,
+        "until": wanted.until,
+        "day": wanted.since - wanted.since % DAY,
+        "after_first": at.first,
+        "after_stream": at.stream,
+    }
+    if wanted.address or wanted.entry_key:
+        streams = _streams(connection, group_id, wanted)
+        rows, more = _of_streams(connection, streams, values, most=most, budget=budget)
+    else:
+        rows, more = _of_group_page(connection, group_id, values, most=most, budget=budget)
+    return Page(_unpacked(connection, rows, bases), more)
+
+
+def _streams(connection: Connection, group_id: int, wanted: Wanted) -> dict[int, int]:
+    """The streams that are asked for, each with the size of its largest document."""
+    asked = {"group": group_id, "since": wanted.since, "until": wanted.until}
+    found: dict[int, int] | None = None
+    if wanted.address:
+        rows = OF_ADDRESS.rows(
+            connection,
+            **asked,
+            address=wanted.address,
+            reference=wanted.reference,
+            any_reference=int(not wanted.reference),
+        )
+        found = dict(rows)
+    if wanted.entry_key:
+        of_entry: dict[int, int] = dict(
+            OF_ENTRY.rows(connection, **asked, entry_key=wanted.entry_key)
+        )
+        found = {
+            stream: size for stream, size in of_entry.items() if found is None or stream in found
+        }
+    return found or {}
+
+
+def _of_streams(
+    connection: Connection,
+    streams: Mapping[int, int],
+    values: Mapping[str, int],
+    *,
+    most: int,
+    budget: int,
+) -> tuple[Sequence[Row], bool]:
+    """A page of several streams, whose documents are all no larger than is known of each."""
+    found: list[Row] = []
+    # Behind where the first of them breaks off, others are missing.
+    safe: tuple[int, int] | None = None
+    for stream, largest in streams.items():
+        share = min(most, max(1, budget // (max(1, largest) * len(streams))))
+        rows = _rows(connection, (REACHING_STREAM, WITHIN_STREAM), {**values, "of": stream}, share)
+        if len(rows) == share:
+            end = _place_of(rows[-1])
+            safe = end if safe is None else min(safe, end)
+        found += rows
+    if len(streams) > 1:
+        found.sort(key=_place_of)
+    if safe is not None:
+        found = [row for row in found if _place_of(row) <= safe]
+    return found[:most], safe is not None or len(found) > most
+
+
+def _place_of(row: Row) -> tuple[int, int]:
+    return row[3], row[0]
+
+
+def _of_group_page(
+    connection: Connection, group_id: int, values: Mapping[str, int], *, most: int, budget: int
+) -> tuple[Sequence[Row], bool]:
+    """A page of a whole group: how large the next ones are is asked first."""
+    asked = {**values, "group": group_id}
+    sizes = _rows(connection, (REACHING_SIZES, WITHIN_SIZES), asked, most)
+    total = taken = 0
+    for _, _, size in sizes:
+        if taken and total + size > budget:
+            break
+        total, taken = total + size, taken + 1
+    if not taken:
+        return [], False
+    rows = _rows(connection, (REACHING, WITHIN), asked, taken)
+    return rows, taken < len(sizes) or len(sizes) == most
+
+
+def _rows(
+    connection: Connection,
+    statements: tuple[Statement, Statement],
+    values: Mapping[str, int],
+    most: int,
+) -> list[Row]:
+    """Spans that reach into the time that is asked for, then those that begin within it."""
+    reaching, within = statements
+    since, after = values["since"], values["after_first"]
+    rows: list[Row] = []
+    if after < since:
+        begin = max(values["day"], after)
+        rows = reaching.rows(connection, **values, begin=begin, most=most)
+    if len(rows) < most:
+        begin = max(since, after)
+        rows += within.rows(connection, **values, begin=begin, most=most - len(rows))
+    return rows
+
+
+def _unpacked(connection: Connection, rows: Sequence[Row], bases: Bases) -> list[Span]:
+    known = _bases(connection, {int(row[6]) for row in rows}, bases)
+    return [
+        Span._make((*told, size, unpack(inflate(content, known[base], size=size))))
+        for *told, base, size, content in rows
+    ]
+
+
+def _bases(connection: Connection, ids: set[int], bases: Bases) -> dict[int, bytes]:
+    found = {number: base for number in ids if (base := bases.get(number)) is not None}
+    missing = sorted(ids - set(found) - {0})
+    for chunk in chunks(missing):
+        for number, content in connection.execute(_BASES, {"ids": chunk}):
+            found[number] = inflate(bytes(content), b"", size=2**20)
+            bases.put(number, found[number])
+    found.setdefault(0, b"")
+    return found
