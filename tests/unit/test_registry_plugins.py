@@ -37,7 +37,7 @@ def test_the_shipped_ones_carry_names_as_mds4_gave_them() -> None:
         # MDS4 had none of this kind.
         "PullPointAggregatorSource",
     }
-    assert set(found.sinks) == {"index"}
+    assert set(found.sinks) == {"archive", "index"}
     assert found.source("QueryAggregatorSource") is not None
     assert found.source("NoSuchAggregatorSource") is None
 
