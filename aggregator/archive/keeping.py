@@ -17,8 +17,9 @@ from aggregator.contract import Delivery
 from aggregator.model import MemberFacts
 from aggregator.registry.fingerprint import references_digest
 from aggregator.store.archive_packing import Bases
-from aggregator.store.archive_writing import Arrival, archive, of_entries
+from aggregator.store.archive_writing import Arrival, archive
 from aggregator.store.content import digest, pack
+from aggregator.store.entries import existing_keys
 from aggregator.store.write import Write
 from aggregator.wire.epr import EndpointReference
 from aggregator.wire.times import MILLISECOND
@@ -50,7 +51,13 @@ class Archives:
         until = monotonic() + _PATIENCE
         arrivals = [await self._arrival(group, one, until) for one in deliveries]
         metrics.KEPT.labels(group).inc(len(arrivals))
-        join(lambda write: archive(write, group, of_entries(write, arrivals), self._bases))
+
+        def unit(write: Write) -> None:
+            # A collection may end after its entry did.
+            there = existing_keys(write.connection, [one.entry_key for one in arrivals])
+            archive(write, group, [one for one in arrivals if one.entry_key in there], self._bases)
+
+        join(unit)
 
     def close(self) -> None:
         """End the process that takes numbers."""

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from aggregator.archive import metrics
 from aggregator.config import GroupSettings, Settings
-from aggregator.store.archive_condensing import condense, drop_buckets
+from aggregator.store.archive_condensing import condense
 from aggregator.store.archive_partitions import make_partitions
 from aggregator.store.archive_retention import (
     Day,
@@ -21,15 +21,16 @@ from aggregator.store.archive_retention import (
     drop_day,
     drop_empty_partitions,
     drop_spans,
-    tidy,
 )
 from aggregator.store.archive_tables import DAY
+from aggregator.store.archive_tidying import tidy
 from aggregator.store.groups import IDS
 from aggregator.store.write import Write
 from aggregator.wire.times import SECOND
 
-#: Documents and numbers of one batch.
+#: Documents and numbers of one batch; streams that are looked through in one, and their buckets.
 _BATCH, _NUMBERS = 500, 10_000
+_STREAMS, _BUCKETS = 200, 5000
 #: Microseconds between two looks for what nothing is left of, and between two tries to change
 #: partitions, which may have to wait for readers.
 _SELDOM, _AGAIN = 3600 * SECOND, 600 * SECOND
@@ -41,6 +42,7 @@ class Retention:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._tidied = self._made = 0
+        self._looked_through: dict[int, int] = {}
         self._read: dict[int, int] = {}
         self._condensed: dict[tuple[int, int], int] = {}
 
@@ -57,10 +59,7 @@ class Retention:
             if done:
                 return done
         if write.now - self._tidied >= _SELDOM:
-            done = self._tidy(write, policies)
-            if done == 0:
-                self._tidied = write.now
-            return done
+            return self._tidy(write, policies)
         return 0
 
     def _policy(self, group: str) -> GroupSettings:
@@ -129,13 +128,26 @@ class Retention:
         return 0
 
     def _tidy(self, write: Write, policies: Mapping[int, GroupSettings]) -> int:
+        """Look through a slice of the streams; 0 when all were looked through."""
+        before = write.now - DAY
         for group, policy in policies.items():
-            if policy.series_age:
-                before = write.now - round(policy.series_age * SECOND)
-                if dropped := drop_buckets(write, group, before=before, most=_BATCH):
-                    return dropped
-        drop_empty_partitions(write, before=write.now - DAY)
-        return tidy(write, before=write.now - DAY, most=_BATCH)
+            age = round(policy.series_age * SECOND)
+            after = tidy(
+                write,
+                group,
+                after=self._looked_through.get(group, 0),
+                before=before,
+                expired=write.now - age if age else 0,
+                most=_STREAMS,
+                buckets=_BUCKETS,
+            )
+            if after is not None:
+                self._looked_through[group] = after
+                return 1
+        drop_empty_partitions(write, before=before)
+        self._looked_through.clear()
+        self._tidied = write.now
+        return 0
 
     def _tell(self, policies: Mapping[int, GroupSettings], day: Day, dropped: int) -> None:
         metrics.DROPPED.labels(policies[day.group_id].name).inc(dropped)

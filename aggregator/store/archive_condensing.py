@@ -85,21 +85,6 @@ KEEP = Statement(
     )
 )
 DROP_POINTS = Statement(delete(archive_points).where(_of_series, *_in_day))
-_expired = (
-    select(archive_buckets.c.series_id, archive_buckets.c.start, archive_buckets.c.width)
-    .join(archive_series, archive_series.c.id == archive_buckets.c.series_id)
-    .where(archive_series.c.group_id == bindparam("group"))
-    .where(archive_buckets.c.start < bindparam("before"))
-    .limit(bindparam("most"))
-)
-EXPIRED = Statement(_expired)
-DROP_BUCKET = Statement(
-    delete(archive_buckets).where(
-        archive_buckets.c.series_id == bindparam("of"),
-        archive_buckets.c.start == bindparam("began"),
-        archive_buckets.c.width == bindparam("wide"),
-    )
-)
 
 
 def condense(write: Write, day: Day, *, after: int, width: int, most: int) -> tuple[int, int]:
@@ -128,13 +113,3 @@ def condense(write: Write, day: Day, *, after: int, width: int, most: int) -> tu
         dropped += write.run(DROP_POINTS, **asked)
     count_points(write, day, dropped)
     return after, dropped
-
-
-def drop_buckets(write: Write, group_id: int, *, before: int, most: int) -> int:
-    """Drop buckets of a group from before an instant; how many, at most `most`."""
-    rows = EXPIRED.rows(write.connection, group=group_id, before=before, most=most)
-    if rows:
-        write.run_many(
-            DROP_BUCKET, [{"of": one, "began": start, "wide": width} for one, start, width in rows]
-        )
-    return len(rows)

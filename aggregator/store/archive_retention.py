@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sqlalchemy import (
-    BindParameter,
     Connection,
     and_,
     bindparam,
     delete,
-    exists,
     select,
     tuple_,
     update,
@@ -20,11 +18,7 @@ from aggregator.store.archive_partitions import drop_partition, partitions
 from aggregator.store.archive_tables import (
     DAY,
     PARTITIONED,
-    archive_bases,
-    archive_buckets,
     archive_days,
-    archive_points,
-    archive_series,
     archive_spans,
     archive_streams,
 )
@@ -73,39 +67,6 @@ NO_SPANS = Statement(
 EMPTY_DAYS = Statement(
     delete(archive_days).where(archive_days.c.spans <= 0, archive_days.c.points <= 0)
 )
-
-_has_points = exists().where(archive_points.c.series_id == archive_series.c.id)
-_has_buckets = exists().where(archive_buckets.c.series_id == archive_series.c.id)
-_has_spans = exists().where(archive_spans.c.stream_id == archive_streams.c.id)
-_has_series = exists().where(archive_series.c.stream_id == archive_streams.c.id)
-IDLE_SERIES = Statement(
-    select(archive_series.c.id)
-    .join(archive_streams, archive_streams.c.id == archive_series.c.stream_id)
-    .where(archive_streams.c.last < bindparam("before"), ~_has_points, ~_has_buckets)
-    .limit(bindparam("most"))
-)
-IDLE_STREAMS = Statement(
-    select(archive_streams.c.id)
-    .where(archive_streams.c.last < bindparam("before"), ~_has_spans, ~_has_series)
-    .limit(bindparam("most"))
-)
-# A span that began before a base was replaced may need it.
-OLD_BASES = Statement(
-    select(archive_bases.c.id)
-    .where(
-        archive_bases.c.replaced < bindparam("before"),
-        ~exists().where(
-            archive_spans.c.stream_id == archive_bases.c.stream_id,
-            archive_spans.c.first <= archive_bases.c.replaced,
-        ),
-    )
-    .limit(bindparam("most"))
-)
-_ids: BindParameter[int] = bindparam("ids", expanding=True)
-_DROP_SERIES = delete(archive_series).where(archive_series.c.id.in_(_ids))
-_DROP_STREAMS = delete(archive_streams).where(archive_streams.c.id.in_(_ids))
-_DROP_BASES_OF = delete(archive_bases).where(archive_bases.c.stream_id.in_(_ids))
-_DROP_BASES = delete(archive_bases).where(archive_bases.c.id.in_(_ids))
 
 
 class Day(NamedTuple):
@@ -175,23 +136,6 @@ def drop_empty_partitions(write: Write, *, before: int) -> None:
                 is_empty = write.connection.exec_driver_sql(ask).first() is None
                 if is_empty and not drop_partition(write, table, day):
                     return
-
-
-def tidy(write: Write, *, before: int, most: int) -> int:
-    """Forget streams of entries that brought nothing since an instant and of which nothing is
-    kept, and what belongs to them; how many rows, `most` of a kind at most."""
-    dropped = 0
-    for found, statements in (
-        (IDLE_SERIES, (_DROP_SERIES,)),
-        (IDLE_STREAMS, (_DROP_BASES_OF, _DROP_STREAMS)),
-        (OLD_BASES, (_DROP_BASES,)),
-    ):
-        ids = [int(row[0]) for row in found.rows(write.connection, before=before, most=most)]
-        for chunk in chunks(ids):
-            write.wrote = True
-            for statement in statements:
-                dropped += write.connection.execute(statement, {"ids": chunk}).rowcount
-    return dropped
 
 
 def _recount(write: Write, day: Day, *, spans: int = 0, stored: int = 0, points: int = 0) -> None:

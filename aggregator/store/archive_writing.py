@@ -21,8 +21,7 @@ from aggregator.store.chunks import chunks
 from aggregator.store.content import digest, pack
 from aggregator.store.groups import IDS
 from aggregator.store.statement import Statement
-from aggregator.store.tables import entry_state
-from aggregator.store.upsert import or_add, or_replace
+from aggregator.store.upsert import or_add, or_nothing, or_replace
 from aggregator.store.write import Write
 
 _STATES = (
@@ -43,9 +42,8 @@ _STATES = (
     .order_by(archive_streams.c.id)
     .with_for_update()
 )
-_THERE = select(entry_state.c.key).where(entry_state.c.key.in_(bindparam("keys", expanding=True)))
 _COLUMNS = [column.name for column in archive_streams.columns if column.name != "id"]
-BEGIN = Statement(insert(archive_streams).returning(archive_streams.c.id), columns=_COLUMNS)
+BEGIN = Statement(or_nothing(archive_streams), columns=_COLUMNS)
 GO_ON = Statement(
     update(archive_streams)
     .where(archive_streams.c.id == bindparam("of"))
@@ -115,17 +113,6 @@ class _State:
         return is_same and not 0 < arrival.gap < arrival.at - self.last
 
 
-def of_entries(write: Write, arrivals: Sequence[Arrival]) -> list[Arrival]:
-    """Those of entries that are still there: a collection may end after its entry did."""
-    keys = [one.entry_key for one in arrivals]
-    there = {
-        row[0]
-        for chunk in chunks(keys)
-        for row in write.connection.execute(_THERE, {"keys": chunk})
-    }
-    return [one for one in arrivals if one.entry_key in there]
-
-
 def archive(write: Write, group: str, arrivals: Sequence[Arrival], bases: Bases) -> int:
     """Keep deliveries of different entries of a group; how many were not there before.
 
@@ -136,10 +123,32 @@ def archive(write: Write, group: str, arrivals: Sequence[Arrival], bases: Bases)
     known: dict[str, int] = dict(IDS.rows(write.connection))
     group_id = known[group]
     states = _states(write, group_id, [one.entry_key for one in arrivals])
+    new = [one for one in arrivals if one.entry_key not in states]
+    if new:
+        write.run_many(BEGIN, [_stream(group_id, one) for one in new])
+        states |= _states(write, group_id, [one.entry_key for one in new])
     keeping = _Keeping(write, group_id, bases)
     for arrival in arrivals:
-        keeping.keep(arrival, states.get(arrival.entry_key))
+        keeping.keep(arrival, states[arrival.entry_key])
     return keeping.finish()
+
+
+def _stream(group_id: int, arrival: Arrival) -> dict[str, object]:
+    """The row of a stream of which nothing is kept yet."""
+    return {
+        "group_id": group_id,
+        "entry_key": arrival.entry_key,
+        "address": arrival.address,
+        "reference": arrival.reference,
+        "epr": arrival.epr,
+        "born": arrival.at,
+        "first": arrival.at,
+        "last": arrival.at - 1,
+        "deliveries": 0,
+        "digest": "",
+        "base": 0,
+        "largest": 0,
+    }
 
 
 def _states(write: Write, group_id: int, keys: Sequence[str]) -> dict[str, _State]:
@@ -160,18 +169,19 @@ class _Keeping:
         self._streams: list[dict[str, object]] = []
         self._ended: list[dict[str, object]] = []
         self._spans: list[dict[str, object]] = []
+        self._new_bases: list[dict[str, object]] = []
         self._points: list[Taken] = []
         self._days: dict[int, list[int]] = {}
 
-    def keep(self, arrival: Arrival, before: _State | None) -> None:
+    def keep(self, arrival: Arrival, before: _State) -> None:
         """Add a delivery to what there is of its stream."""
         packed = pack(arrival.children)
         mark = digest(packed) or "-"
-        if before is not None and arrival.at <= before.last:
+        if arrival.at <= before.last:
             if arrival.gap or (arrival.at == before.last and before.digest in (mark, "")):
                 return
             arrival = replace(arrival, at=before.last + 1)
-        if before is not None and before.goes_on(arrival, mark):
+        if before.goes_on(arrival, mark):
             state = replace(before, last=arrival.at, deliveries=before.deliveries + 1)
         else:
             state = self._begin(arrival, before, packed, mark)
@@ -192,6 +202,7 @@ class _Keeping:
         """Write what was put together; how many deliveries it is."""
         write = self._write
         for statement, rows in (
+            (NEW_BASE, self._new_bases),
             (END_SPAN, self._ended),
             (KEEP, self._spans),
             (GO_ON, self._streams),
@@ -210,16 +221,15 @@ class _Keeping:
             write.run_many(COUNT, rows_of_days)
         return len(self._streams)
 
-    def _begin(self, arrival: Arrival, before: _State | None, packed: bytes, mark: str) -> _State:
+    def _begin(self, arrival: Arrival, state: _State, packed: bytes, mark: str) -> _State:
         at = arrival.at
-        state = before or self._new_stream(arrival)
-        if before is not None and before.deliveries > 1 and before.digest:
+        if state.deliveries > 1 and state.digest:
             self._ended.append(
                 {
-                    "of": before.id,
-                    "since": before.first,
-                    "until": before.last,
-                    "came": before.deliveries,
+                    "of": state.id,
+                    "since": state.first,
+                    "until": state.last,
+                    "came": state.deliveries,
                 }
             )
         base = self._base(state.base)
@@ -250,25 +260,6 @@ class _Keeping:
         largest = max(state.largest, len(packed))
         return replace(state, first=at, last=at, deliveries=1, digest=mark, largest=largest)
 
-    def _new_stream(self, arrival: Arrival) -> _State:
-        at = arrival.at
-        [(number,)] = self._write.rows(
-            BEGIN,
-            group_id=self._group_id,
-            entry_key=arrival.entry_key,
-            address=arrival.address,
-            reference=arrival.reference,
-            epr=arrival.epr,
-            born=at,
-            first=at,
-            last=at,
-            deliveries=0,
-            digest="",
-            base=0,
-            largest=0,
-        )
-        return _State(number, arrival.entry_key, at, at, 0, "", 0, 0)
-
     def _base(self, number: int) -> bytes:
         if not number:
             return b""
@@ -290,7 +281,10 @@ class _Keeping:
         told = blake2b(b"%d " % state.id + base, digest_size=8).digest()
         number = max(1, int.from_bytes(told) >> 1)
         content = deflate(base, b"")
-        self._write.run(NEW_BASE, id=number, stream_id=state.id, replaced=None, content=content)
+        self._new_bases.append(
+            {"id": number, "stream_id": state.id, "replaced": None, "content": content}
+        )
+        self._bases.put(number, base)
         return number, len(content)
 
     def _count(self, at: int, *, spans: int = 0, stored: int = 0, points: int = 0) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -28,6 +28,7 @@ __all__ = [
     "Removed",
     "add_entry",
     "count_entries",
+    "existing_keys",
     "find_duplicate",
     "get_entry",
     "new_key",
@@ -51,6 +52,9 @@ DUPLICATE = Statement(
     )
     .order_by(entries.c.id)
     .limit(1)
+)
+_EXISTING = select(entry_state.c.key).where(
+    entry_state.c.key.in_(bindparam("keys", expanding=True))
 )
 LOCK = Statement(select(func.pg_advisory_xact_lock(bindparam("of", type_=BigInteger()))))
 
@@ -239,3 +243,10 @@ def oldest_expired(connection: Connection, now: int) -> int | None:
     """When the first of the entries that expired and are still stored did; None without any."""
     row = OLDEST_EXPIRED.row(connection, now=now)
     return None if row is None else row[0]
+
+
+def existing_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Which of these keys of entries there are, expired or not."""
+    return {
+        row[0] for chunk in chunks(keys) for row in connection.execute(_EXISTING, {"keys": chunk})
+    }

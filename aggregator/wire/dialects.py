@@ -51,7 +51,7 @@ PULL_MESSAGES = Operation("PullMessages", "tev", "PullPointSubscription", ("oasi
 SET_PROPERTIES = Operation("SetResourceProperties", "rp", "SetResourceProperties")
 # Its one body is that of both: WS-Addressing tells which dialect the reply is to be in.
 CREATE_TRIGGER = Operation("CreateTrigger", "trig", "TriggerService", ("oasis",))
-QUERY_ARCHIVE = Operation("QueryArchive", "arc", "ArchivePortType", ("oasis",))
+QUERY_ARCHIVE = Operation("QueryArchive", "arc", "ArchivePortType")
 OPERATIONS = (
     ADD,
     GET_PROPERTY,

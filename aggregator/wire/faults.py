@@ -184,11 +184,9 @@ def fault_name(kind: FaultKind, dialect: Dialect, operation: Operation | None) -
     if dialect.family == "gt4" and kind.spec == "r":
         if kind.name != "ResourceUnknownFault":
             return dialect.bf, "BaseFault"
-        spec = (
-            operation.spec
-            if operation is not None and operation.spec not in ("sg", "trig", "arc")
-            else "rp"
-        )
+        spec = operation.spec if operation is not None else "rp"
+        # Those that declare none have that of what they query, or add to.
+        spec = "rp" if spec in ("sg", "arc", "trig") else spec
         return dialect.namespace(spec), kind.name
     name = kind.draft if kind.draft and dialect.family == "gt4" else kind.name
     return dialect.bf if name == "BaseFault" else dialect.namespace(kind.spec), name

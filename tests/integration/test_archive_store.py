@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -134,6 +135,30 @@ def test_a_transaction_that_is_undone_leaves_no_trace(store: Store) -> None:
     assert rows(store, "SELECT count(*) FROM archive_streams") == [(0,)]
     keep(store, arrival("y" * 500, at(2)), arrival("y" * 501, at(3)), bases=bases)
     assert [text for text, *_ in told(pages(store))] == ["y" * 500, "y" * 501]
+
+
+def test_two_collectors_keep_each_once(store: Store, tmp_path: Path) -> None:
+    """One takes over from another that has not ended yet: what both bring is there once."""
+    url = store.database.reading.url.render_as_string(hide_password=False)
+    if store.is_sqlite:
+        url = f"sqlite:///{store.database.path}"  # type: ignore[attr-defined]
+    other = stores.opened(url, tmp_path)
+    try:
+        batches = [
+            [arrival(f"{turn}", at(turn), key=f"k{entry}", gap=SECOND * 9, x=1.0) for entry in "ab"]
+            for turn in range(15)
+        ]
+        under_way = [
+            one.writer.submit(partial(archive, group="A", arrivals=batch, bases=Bases()))
+            for batch in batches
+            for one in (store, other)
+        ]
+        assert sum(one.result(30) for one in under_way) == 30
+    finally:
+        other.close()
+    found = told(pages(store))
+    assert [text for text, *_ in found] == [str(turn) for turn in range(15) for _ in "ab"]
+    assert rows(store, "SELECT sum(spans), sum(points) FROM archive_days") == [(30, 30)]
 
 
 def test_a_document_that_changed_altogether_becomes_the_base_of_the_next_day(

@@ -225,6 +225,7 @@ def test_the_commands_that_are_shown_work(readme: RunningService, tmp_path: Path
         if command.startswith("mds-servicegroup-add"):
             # In the foreground until it is told to end, it would never come to the next line.
             command += " --once -o entry.xml"  # noqa: PLW2901
+        command = command.replace(" ./data ", f" {readme.data_dir} ")  # noqa: PLW2901
         out = run(command.replace(" URL ", f" {readme.group} "), tmp_path, port_of(readme))
         said[" ".join(command.split()[:2])] = out
     assert int(said["wsrf-query -s"]) >= 1

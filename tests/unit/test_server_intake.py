@@ -189,6 +189,18 @@ class TestDispatch:
         sent = envelope(operation(name), action if in_header else "")
         assert dispatch(sent, "" if in_header else action) == (wanted, LITE)
 
+    @pytest.mark.parametrize(
+        ("wsa", "spoken"), [(ns.WSA_2004_03, GT4), (ns.WSA_2005_08, OASIS), ("", OASIS)]
+    )
+    def test_of_the_archive_goes_by_the_addressing(self, wsa: str, spoken: Any) -> None:
+        header = f'<a:To xmlns:a="{wsa}">http://x/</a:To>' if wsa else ""
+        body = operation(ns.clark(ns.ARCHIVE, "QueryArchive"))
+        text = (
+            f'<s:Envelope xmlns:s="{ns.SOAP11}"><s:Header>{header}</s:Header>'
+            f"<s:Body>{body}</s:Body></s:Envelope>"
+        )
+        assert dispatch(read_envelope(parse(text.encode())), "")[1] is spoken
+
     def test_drafts_have_no_lite_spelling(self) -> None:
         sent = envelope(operation(ns.clark(ns.GT4_SG, "Add")), "urn:x#Add")
         assert dispatch(sent, "urn:x#Add")[1] is GT4

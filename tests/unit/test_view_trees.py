@@ -156,7 +156,10 @@ def test_errors_of_grammar_and_of_evaluation(document: Document) -> None:
 
 def test_messages_come_back_as_they_went() -> None:
     request = QueryRequest("Group", None, "gt4", "//é", {"p": "urn:p"}, 7, "one")
-    assert read_request(frame(request)[4:]) == request
+    assert replace(read_request(frame(request)[4:]), documents=()) == request
+    asked = replace(request, documents=[({"{urn:x}a": "1"}, "<é/>")])
+    ((labels, text),) = read_request(frame(asked)[4:]).documents
+    assert (labels, text) == ({"{urn:x}a": "1"}, "<é/>")
     head = ReplyHead(is_text=True, blocks=[1, 2])
     assert read_head(frame(head)[4:]) == head
 
