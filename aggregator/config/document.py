@@ -105,6 +105,7 @@ _TITLES = {
     "probes": "executables that collect",
     "notifications": "subscriptions and notifications",
     "events": "the event bus",
+    "reports": "report collectors",
     "log": "logging",
     "groups.NAME": "service groups",
 }

@@ -12,6 +12,7 @@ from aggregator.config.groups import GroupSettings, default_groups
 from aggregator.config.kinds import choice
 from aggregator.config.names import variable_name
 from aggregator.config.notifications import NotificationSettings
+from aggregator.config.reports import ReportsSettings
 from aggregator.config.server import ServerSettings
 from aggregator.config.setting import Setting, setting, settings_of
 from aggregator.config.storage import QuerySettings, StoreSettings
@@ -44,6 +45,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "probes": ProbeSettings,
     "notifications": NotificationSettings,
     "events": EventsSettings,
+    "reports": ReportsSettings,
     "log": LogSettings,
 }
 
@@ -84,6 +86,7 @@ class Settings:
     probes: ProbeSettings = field(default_factory=ProbeSettings)
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
+    reports: ReportsSettings = field(default_factory=ReportsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     groups: Mapping[str, GroupSettings] = field(default_factory=default_groups)
 

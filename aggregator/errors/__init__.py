@@ -2,6 +2,7 @@
 
 AggregatorException
  +- ConfigError              a registration or setting can't work: the Add is refused
+ |   +- ModuleRefused        modules that can't be started
  +- CollectError             one collection failed: this tick only, the entry keeps its old data
  +- DeliverError             one sink could not take a delivery: the other sinks go on
  +- RequestError             a client's request is wrong; answered with a fault, nothing changed
@@ -31,6 +32,7 @@ AggregatorException
  |   +- PullPointNotCreated  there are as many pull points as may be
  |   +- NotifyRefused        a notification that belongs to no subscription of ours
  |   |   +- InboxFull        too many wait already; try again
+ |   +- ReportRefused        a report or a REQUEST that is not taken
  +- StoreUnavailable         the store did not answer in time; try again
  +- EventError               an event was not made, published, read or scheduled
  |   +- EventNotReady        no msg_type, event_id, origin, handler... (AssertionError too)
@@ -43,6 +45,7 @@ AggregatorException
  |   +- BrokerRefused        the broker answered, and does not do it
  |   +- SubscriptionRefused  the event monitor has as many subscriptions as it takes
  |   +- TaskRefused          a task that the scheduler does not take
+ +- AggregatorFailed         a call of an aggregator of reports brought nothing
  +- RemoteError              a service that we called did not answer as it should
      +- RemoteFault          it answered with a SOAP fault
 
@@ -108,10 +111,12 @@ from aggregator.errors.notifications import (
     UnrecognizedPolicy,
     UnsupportedPolicy,
 )
+from aggregator.errors.reports import AggregatorFailed, ModuleRefused, ReportRefused
 
 __all__ = [
     "AddRefused",
     "AggregatorException",
+    "AggregatorFailed",
     "BrokerRefused",
     "BrokerUnavailable",
     "BrokerUnreachable",
@@ -134,6 +139,7 @@ __all__ = [
     "InvalidTopicExpression",
     "MalformedRequest",
     "MemberInterfaceUnsupported",
+    "ModuleRefused",
     "MultipleTopics",
     "NoCurrentMessage",
     "NotUnderstood",
@@ -143,6 +149,7 @@ __all__ = [
     "QueryFailed",
     "RemoteError",
     "RemoteFault",
+    "ReportRefused",
     "RequestError",
     "RequestTooLarge",
     "ResourceUnknown",
