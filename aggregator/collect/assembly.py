@@ -232,7 +232,8 @@ def _offered(
     url = settings.server.public_url.rstrip("/")
 
     def consumers(assignment: Assignment) -> StoreConsumers:
-        return StoreConsumers(recording.write, url, assignment.group_id, assignment.id)
+        opened, takes_reports = (assignment.group_id, assignment.id), bool(settings.reports.tokens)
+        return StoreConsumers(recording.write, url, *opened, takes_reports=takes_reports)
 
     return Offered(
         http,

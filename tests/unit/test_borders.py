@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"bus"}),
     frozenset({"reports"}),
     frozenset({"collect", "client"}),
-    frozenset({"member", "registrant", "server"}),
+    frozenset({"agent", "member", "registrant", "server"}),
     frozenset({"run"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from aggregator.config.reports import ReportsSettings
 from aggregator.errors import MalformedRequest, ReportRefused, StoreUnavailable
 from aggregator.reports import metrics
+from aggregator.reports.names import CONTENT_TYPES
 from aggregator.server.documents import Document
 from aggregator.server.reports.answering import document
 from aggregator.store.engine import Store
@@ -35,11 +36,6 @@ _LOOK, _PAUSE = 0.025, 1.0
 _MARGIN = 1.0
 _ARGUMENTS, _LONGEST = 100, 64 * 1024
 _SECOND = 1_000_000
-_CONTENT_TYPES = {
-    "bytes": "application/octet-stream",
-    "text": "text/plain; charset=utf-8",
-    "json": "application/json",
-}
 #: HTTP status by what became of a REQUEST; the others are troubles of the aggregator.
 _STATUS = {"arguments": 400, "unknown": 404, "hung": 504, "": 504}
 
@@ -85,7 +81,7 @@ def _document(answer: RequestAnswer, settings: ReportsSettings) -> Document:
     if answer.outcome == "none":
         return Document(204, "", b"", {"Cache-Control": "no-store"})
     if answer.outcome == "answered":
-        content_type = _CONTENT_TYPES.get(answer.kind, _CONTENT_TYPES["bytes"])
+        content_type = CONTENT_TYPES.get(answer.kind, CONTENT_TYPES["bytes"])
         return Document(200, content_type, answer.data, {"Cache-Control": "no-store"})
     reason = answer.outcome or "late"
     message = answer.data.decode(errors="replace")

@@ -12,6 +12,7 @@ from aggregator.config import Settings
 from aggregator.config.report_tokens import ReportRights, read_report_tokens
 from aggregator.errors import MalformedRequest
 from aggregator.reports import metrics
+from aggregator.reports.names import TYPE
 from aggregator.server.callers import leaving_of
 from aggregator.server.documents import Document
 from aggregator.server.reports import asking, status, taking
@@ -70,7 +71,7 @@ class ReportDoor:
     def _done(self, environ: Environ) -> Writing[Document]:
         """The answer, by the path."""
         rights = self._rights(environ)
-        first, *rest = environ["PATH_INFO"].removeprefix(PATH).strip("/").split("/")
+        first, *rest = environ["PATH_INFO"].removeprefix(PATH).removeprefix("/").split("/")
         if first == "nodes" and len(rest) in (1, 3):
             return (yield from self._of_node(environ, rights, rest))
         if first == "requests" and len(rest) == 1:
@@ -115,7 +116,7 @@ class ReportDoor:
     def _asked(self, environ: Environ, rights: ReportRights, type: str) -> Writing[Document]:
         if environ["REQUEST_METHOD"] != "GET":
             return not_done(environ["REQUEST_METHOD"], "GET")
-        if not taking.TYPE.fullmatch(type):
+        if not TYPE.fullmatch(type):
             raise MalformedRequest(f"{type[:60]!r} is no type of a REQUEST")
         if not allows(rights.requests, type):
             raise Denied(f"{rights.name} may not ask for {type}", who=rights.name)

@@ -10,26 +10,22 @@ from typing import Any
 from aggregator.config import Settings
 from aggregator.errors import MalformedRequest, ReportRefused, RequestTooLarge
 from aggregator.reports import metrics
+from aggregator.reports.names import CONTENT_TYPES, ID, NODE, TYPE
 from aggregator.server.body import read_body
 from aggregator.server.documents import Document
 from aggregator.server.reports.answering import document
 from aggregator.store.report_inbox import NewReport, NodeLimits, take_report
 from aggregator.store.writing import Writing
 
-NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}", re.ASCII)
-"""Names of nodes; those of hosts are among them."""
-TYPE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
-"""Types of reports, REQUESTs and updates."""
-_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}", re.ASCII)
 _CONTENT_TYPE = re.compile(r"[\x20-\x7e]{0,200}")
-_BINARY = "application/octet-stream"
+_BINARY = CONTENT_TYPES["bytes"]
 
 
 def read_report(
     settings: Settings, environ: Mapping[str, Any], *, node: str, type: str, id: str
 ) -> NewReport:
     """The report in a request; raises MalformedRequest, RequestTooLarge."""
-    for what, given, form in (("node", node, NODE), ("type", type, TYPE), ("id", id, _ID)):
+    for what, given, form in (("node", node, NODE), ("type", type, TYPE), ("id", id, ID)):
         if not form.fullmatch(given):
             metrics.RECEIVED.labels("wrong").inc()
             raise MalformedRequest(f"{given[:60]!r} is no {what}: see docs/reports.md")
