@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -184,9 +185,8 @@ class AggregatorProcess:
         if process is not None:
             with suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
-            # It may be long in dying, as where its file server is dead.
-            _reaping.append(asyncio.create_task(asyncio.to_thread(process.wait)))
-            _reaping[-1].add_done_callback(_reaping.remove)
+            # They may be long in dying, as where their file server is dead.
+            threading.Thread(target=_reap, args=(process,), daemon=True).start()
 
     async def leave(self) -> None:
         """Let the process end by itself, and end it where it does not."""
@@ -202,4 +202,9 @@ class AggregatorProcess:
         self.end()
 
 
-_reaping: list[asyncio.Task[int]] = []
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process, and of those of its group, which may have become ours."""
+    process.wait()
+    with suppress(ChildProcessError):
+        while True:
+            os.waitpid(-process.pid, 0)

@@ -22,9 +22,10 @@ from aggregator.store.write import Write
 
 logger = logging.getLogger(__name__)
 
-#: Seconds until an aggregator that has failed soon is started again: the first, and the longest.
+#: Seconds until an aggregator is started again that ended soon; doubled, up to the second, each
+#: time that it does not start at all.
 _PAUSE, _LONGEST = 0.5, 30.0
-#: Seconds after which it has not failed soon.
+#: Seconds after which it did not end soon.
 _LIVED_WELL = 5.0
 
 
@@ -108,9 +109,6 @@ class Singleton:
             await self._down.wait()
             if time.monotonic() - began < _LIVED_WELL:
                 await asyncio.sleep(pause * random.uniform(0.75, 1.25))
-                pause = min(2 * pause, _LONGEST)
-            else:
-                pause = _PAUSE
             began = time.monotonic()
             try:
                 known = self.facts
@@ -120,10 +118,12 @@ class Singleton:
                 if not self.facts or not self.facts.is_aggregator:
                     return
                 await self._tell("")
+                pause = _PAUSE
             except AggregatorFailed as error:
                 self._log.error("%s does not start: %s", self.name, error)
                 self.error = str(error)
                 await self._tell(self.error)
+                pause = min(2 * pause, _LONGEST)
 
     async def _tell(self, error: str) -> None:
         try:

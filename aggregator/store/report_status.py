@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
@@ -163,9 +163,9 @@ def aggregators(connection: Connection) -> list[AggregatorState]:
     ]
 
 
-def saved_data(connection: Connection) -> Mapping[str, Any]:
-    """What each aggregator saved last."""
-    return {name: json.loads(data) for name, data in MEMORY.rows(connection)}
+def saved_data(connection: Connection) -> Mapping[str, str]:
+    """What each aggregator saved last, as JSON."""
+    return dict(MEMORY.rows(connection))
 
 
 def save_data(write: Write, aggregator: str, data: str, *, holder: str, epoch: int) -> bool:
