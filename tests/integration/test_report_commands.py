@@ -12,7 +12,6 @@ import pytest
 from lxml import etree
 
 from aggregator.reports import messages
-from tests import soap
 from tests.integration.commands import BIN, Ended, environment, run
 from tests.report_kit import (
     ADMIN,
@@ -282,31 +281,3 @@ def test_the_agent_names_what_it_can_not_start(tmp_path: Path) -> None:
     )
     none = run("aggregator", *given, "Numbers")
     assert none.err == "error: none of Numbers is a Collector\n"
-
-
-def test_reports_of_a_node_are_a_source(found: Reporting) -> None:
-    group = found.service.group
-    block = "<agg:ReportType><agg:Node>node9</agg:Node><agg:Type>Status</agg:Type></agg:ReportType>"
-    config = f"<agg:AggregatorConfig>{block}</agg:AggregatorConfig>"
-    soap.add(group, "http://node9.example.org/", config=config)
-    for number, data in enumerate((b"<s:up xmlns:s='urn:s'/>", b'{"a": 1}', b"\xff\0")):
-        assert report(found.url, "node9", f"s{number}", data, type="Status").status == 201
-        report(found.url, "node8", f"s{number}", b"<other/>", type="Status")
-        wanted = [_wanted(data)]
-        until(lambda: _published(group)[:1] == wanted, what="the report in the index")  # noqa: B023
-
-
-def _wanted(data: bytes) -> tuple[str, str]:
-    if data.startswith(b"<"):
-        return "{urn:s}up", ""
-    name = "{urn:mds-aggregator:reports}Report"
-    return name, data.decode() if data.startswith(b"{") else "/wA="
-
-
-def _published(group: str) -> list[tuple[str, str]]:
-    path = f".//{{{soap.AGG}}}AggregatorData/*"
-    return [
-        (str(child.tag), child.text or "")
-        for entry in soap.entries(group)
-        for child in entry.findall(path)
-    ]
