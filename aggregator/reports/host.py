@@ -28,6 +28,8 @@ from aggregator.reports.loading import load_class
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 #: Characters of an error, and of a line of the log with its traceback.
 _TOLD, _LOGGED = 1000, 20_000
+#: Characters of the type of an update.
+_TYPE = 100
 #: Bytes that may be saved.
 _SAVED = 512 * 1024
 
@@ -52,7 +54,7 @@ class _Kept:
             raise AggregatorFailed(
                 f"{len(text)} bytes are too much to save; {_SAVED} may be", reason="failed"
             )
-        self._pipe.write({"save": text})
+        self._pipe.write({"save": True}, text.encode())
         answer = self._pipe.read()
         if answer is None:
             sys.exit(0)
@@ -77,7 +79,7 @@ class _Comm:
                     f"{len(found.data)} bytes can't be pushed; {self._limit} may be",
                     reason="large",
                 )
-            said = {"push": type or self._updatetype, "kind": found.kind}
+            said = {"push": (type or self._updatetype)[:_TYPE], "kind": found.kind}
             self._pipe.write(said, found.data)
 
 

@@ -27,6 +27,10 @@ _FAREWELL = 1.0
 _LINES = 200
 
 
+RUNNING: set[int] = set()
+"""The aggregators' processes of this one: who ends its other children spares them."""
+
+
 class Pushed(NamedTuple):
     """What an aggregator pushed by itself during a call."""
 
@@ -98,6 +102,7 @@ class AggregatorProcess:
                     stdout=subprocess.DEVNULL,
                     start_new_session=True,
                 )
+                RUNNING.add(self._process.pid)
             except OSError as error:
                 raise AggregatorFailed(
                     f"its process can't be started: {error.strerror}", reason="died"
@@ -170,7 +175,7 @@ class AggregatorProcess:
             assert self._writer is not None
             error = ""
             try:
-                await self.save(str(header["save"]))
+                await self.save(data.decode())
             except StoreUnavailable as failed:
                 error = str(failed)
             self._writer.write(frame({"saved": not error, "error": error}))
@@ -205,6 +210,7 @@ class AggregatorProcess:
 def _reap(process: subprocess.Popen[bytes]) -> None:
     """Wait for the end of a process, and of those of its group, which may have become ours."""
     process.wait()
+    RUNNING.discard(process.pid)
     with suppress(ChildProcessError):
         while True:
             os.waitpid(-process.pid, 0)

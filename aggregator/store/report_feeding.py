@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, delete, func, null, select, update
 
 from aggregator.store.chunks import chunks
 from aggregator.store.outcomes import HELD
-from aggregator.store.report_tables import DEAD, DONE, WAITS, reports
+from aggregator.store.report_tables import DEAD, DONE, WAITS, is_dead, reports, waits
 from aggregator.store.statement import Statement
 from aggregator.store.write import Write
 
@@ -19,7 +19,7 @@ SHARD = 0
 """Whoever holds the lease on this shard has the aggregators."""
 
 _WHAT = (reports.c.number, reports.c.node, reports.c.type, reports.c.size)
-_waits = (reports.c.state == WAITS, reports.c.due <= bindparam("now"))
+_waits = (waits, reports.c.due <= bindparam("now"))
 _wanted = reports.c.type.not_in(bindparam("full", expanding=True))
 _OLDEST = select(*_WHAT).where(*_waits, _wanted).order_by(reports.c.number).limit(bindparam("most"))
 # Each node's oldest: who reports faster than it is heard keeps no other waiting. All that waits is
@@ -52,17 +52,17 @@ _LOAD = (
         reports.c.taken,
         reports.c.data,
     )
-    .where(reports.c.number.in_(bindparam("numbers", expanding=True)), reports.c.state == WAITS)
+    .where(reports.c.number.in_(bindparam("numbers", expanding=True)), waits)
     .order_by(reports.c.number)
 )
 FINISH = Statement(
     update(reports)
-    .where(reports.c.number == bindparam("of"), reports.c.state == WAITS)
+    .where(reports.c.number == bindparam("of"), waits)
     .values(state=DONE, data=null(), taken="", error="")
 )
 RETRY = Statement(
     update(reports)
-    .where(reports.c.number == bindparam("of"), reports.c.state == WAITS)
+    .where(reports.c.number == bindparam("of"), waits)
     .values(
         state=bindparam("then"),
         tries=bindparam("count"),
@@ -73,19 +73,18 @@ RETRY = Statement(
 )
 REVIVE = Statement(
     update(reports)
-    .where(reports.c.number == bindparam("of"), reports.c.state == DEAD)
+    .where(reports.c.number == bindparam("of"), is_dead)
     .values(state=WAITS, tries=0, due=0)
 )
+DEAD_COUNT = Statement(select(func.count()).select_from(reports).where(is_dead))
 DEAD_ONES = Statement(
     select(reports.c.number)
-    .where(reports.c.state == DEAD)
+    .where(is_dead)
     .order_by(reports.c.number.desc())
     .limit(1)
     .offset(bindparam("most"))
 )
-BURY = Statement(
-    delete(reports).where(reports.c.state == DEAD, reports.c.number <= bindparam("floor"))
-)
+BURY = Statement(delete(reports).where(is_dead, reports.c.number <= bindparam("floor")))
 
 
 class WaitingReport(NamedTuple):
@@ -188,5 +187,8 @@ def revive_report(write: Write, number: int) -> bool:
 
 def bury_reports(write: Write, *, most: int) -> int:
     """Drop the oldest dead reports beyond `most`; how many."""
+    # The rest looks through all reports.
+    if DEAD_COUNT.rows(write.connection)[0][0] <= most:
+        return 0
     row = DEAD_ONES.row(write.connection, most=most)
     return write.run(BURY, floor=int(row[0])) if row else 0

@@ -12,7 +12,13 @@ from sqlalchemy import bindparam, delete, func, select
 from aggregator.errors import ReportRefused
 from aggregator.store.consumer_tables import consumers, inbox
 from aggregator.store.consumers import PUT
-from aggregator.store.report_tables import WAITS, report_followers, report_nodes, reports
+from aggregator.store.report_tables import (
+    WAITS,
+    report_followers,
+    report_nodes,
+    reports,
+    waits,
+)
 from aggregator.store.statement import Statement
 from aggregator.store.upsert import or_nothing
 from aggregator.store.write import Write
@@ -38,7 +44,7 @@ NTH = Statement(
 )
 WAITING = Statement(
     select(func.count(), func.coalesce(func.sum(reports.c.size), 0)).where(
-        reports.c.node == bindparam("node"), reports.c.state == WAITS
+        reports.c.node == bindparam("node"), waits
     )
 )
 _COLUMNS = [column.name for column in reports.columns if column.name != "number"]
@@ -83,9 +89,10 @@ SOME_NODES = Statement(
     .limit(bindparam("most"))
 )
 LATEST = Statement(
-    select(func.max(reports.c.at), func.count(reports.c.data)).where(
-        reports.c.node == bindparam("node")
-    )
+    select(reports.c.at)
+    .where(reports.c.node == bindparam("node"))
+    .order_by(reports.c.number.desc())
+    .limit(1)
 )
 FORGET_NODE = Statement(delete(report_nodes).where(report_nodes.c.node == bindparam("node")))
 FORGET_REPORTS = Statement(delete(reports).where(reports.c.node == bindparam("node")))
@@ -209,7 +216,8 @@ def forget_reports(write: Write, node: str, *, remembered: int, before: int) -> 
     """Forget what a node sent long ago, but for the ids of the last; all of it, and the node, where
     its last report was before an instant and none waits. How many were forgotten."""
     latest = LATEST.row(write.connection, node=node)
-    if latest is None or latest[0] is None or (int(latest[0]) < before and not latest[1]):
+    is_old = latest is None or int(latest[0]) < before
+    if is_old and not WAITING.rows(write.connection, node=node)[0][0]:
         count = write.run(FORGET_REPORTS, node=node)
         write.run(FORGET_NODE, node=node)
         return count

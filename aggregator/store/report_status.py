@@ -7,16 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from aggregator.store.report_feeding import holds
 from aggregator.store.report_tables import (
-    DEAD,
-    WAITS,
+    is_dead,
     report_aggregators,
     report_memory,
     report_nodes,
     reports,
+    waits,
 )
 from aggregator.store.statement import Statement
 from aggregator.store.upsert import or_replace
@@ -41,26 +51,25 @@ ALL = Statement(
 )
 MEMORY = Statement(select(report_memory.c.aggregator, report_memory.c.data))
 SAVE = Statement(or_replace(report_memory))
-COUNT = Statement(
-    select(reports.c.state, func.count())
-    .where(or_(reports.c.state == WAITS, reports.c.state == DEAD))
-    .group_by(reports.c.state)
-)
+
+
+def _count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+    return select(func.count()).select_from(reports).where(*conditions).scalar_subquery()
+
+
+COUNT = Statement(select(_count(waits), _count(is_dead)))
+_of_node = reports.c.node == report_nodes.c.node
 NODES = Statement(
     select(
         report_nodes.c.node,
         report_nodes.c.since,
-        select(func.max(reports.c.at))
-        .where(reports.c.node == report_nodes.c.node)
+        select(reports.c.at)
+        .where(_of_node)
+        .order_by(reports.c.number.desc())
+        .limit(1)
         .scalar_subquery(),
-        select(func.count())
-        .select_from(reports)
-        .where(reports.c.node == report_nodes.c.node, reports.c.state == WAITS)
-        .scalar_subquery(),
-        select(func.count())
-        .select_from(reports)
-        .where(reports.c.node == report_nodes.c.node, reports.c.state == DEAD)
-        .scalar_subquery(),
+        _count(_of_node, waits),
+        _count(_of_node, is_dead),
     )
     .where(report_nodes.c.node > bindparam("after"))
     .order_by(report_nodes.c.node)
@@ -77,7 +86,11 @@ DEAD_ONES = Statement(
         reports.c.tries,
         reports.c.error,
     )
-    .where(reports.c.state == DEAD, reports.c.number > bindparam("after"))
+    # By their own index, which is small: by their numbers all reports would be looked through.
+    .where(
+        reports.c.number.in_(select(reports.c.number).where(is_dead)),
+        reports.c.number > bindparam("after"),
+    )
     .order_by(reports.c.number)
     .limit(bindparam("most"))
 )
@@ -178,8 +191,8 @@ def save_data(write: Write, aggregator: str, data: str, *, holder: str, epoch: i
 
 def count_reports(connection: Connection) -> tuple[int, int]:
     """How many reports wait, and how many are dead."""
-    found: dict[int, int] = dict(COUNT.rows(connection))
-    return int(found.get(WAITS, 0)), int(found.get(DEAD, 0))
+    [(waiting, dead)] = COUNT.rows(connection)
+    return int(waiting), int(dead)
 
 
 def node_states(connection: Connection, *, after: str, most: int) -> list[NodeState]:

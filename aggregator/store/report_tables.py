@@ -6,12 +6,25 @@ comes again is known. Of each node the newest are kept.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    literal_column,
+    text,
+)
 
 from aggregator.store.tables import Id, metadata
 
 #: Of a report: it waits to be processed, was processed, or failed too often.
 WAITS, DONE, DEAD = 0, 1, 2
+_STATE_0, _STATE_2 = text("state = 0"), text("state = 2")
 
 report_nodes = Table(
     "report_nodes",
@@ -41,9 +54,17 @@ reports = Table(
     Column("error", Text, nullable=False),
     Index("reports_by_id", "node", "report_id", unique=True),
     Index("reports_by_node", "node", "number"),
-    Index("reports_by_state", "state", "number"),
+    # Of those few that wait or are dead; most are neither.
+    Index("reports_waiting", "number", sqlite_where=_STATE_0, postgresql_where=_STATE_0),
+    Index("reports_of_node", "node", "size", sqlite_where=_STATE_0, postgresql_where=_STATE_0),
+    Index("reports_dead", "node", "number", sqlite_where=_STATE_2, postgresql_where=_STATE_2),
     sqlite_autoincrement=True,
 )
+
+waits: ColumnElement[bool] = reports.c.state == literal_column(str(WAITS))
+"""That a report waits; written out, since an index of some rows serves no parameter."""
+is_dead: ColumnElement[bool] = reports.c.state == literal_column(str(DEAD))
+"""That a report is dead."""
 
 # Which registrations want the reports of a node: they go to the consumer's inbox as well.
 report_followers = Table(

@@ -57,7 +57,13 @@ def upgrade() -> None:
     )
     op.create_index("reports_by_id", "reports", ["node", "report_id"], unique=True)
     op.create_index("reports_by_node", "reports", ["node", "number"])
-    op.create_index("reports_by_state", "reports", ["state", "number"])
+    waits, dead = sa.text("state = 0"), sa.text("state = 2")
+    for name, columns, some in (
+        ("reports_waiting", ["number"], waits),
+        ("reports_of_node", ["node", "size"], waits),
+        ("reports_dead", ["node", "number"], dead),
+    ):
+        op.create_index(name, "reports", columns, sqlite_where=some, postgresql_where=some)
     consumer = sa.ForeignKey("consumers.id", ondelete="CASCADE")
     op.create_table(
         "report_followers",
