@@ -82,7 +82,7 @@ def test_many_watchers_cost_no_thread_and_each_is_told(found: Reporting) -> None
         began = time.monotonic()
         assert request(found.url, "Seen").status == 200
         assert time.monotonic() - began < 5
-    until(lambda: _may_watch(found), what="room for others, once they have left")
+    until(lambda: _may_watch(found), what="room for others, once they have left", within=10)
 
 
 def _may_watch(found: Reporting) -> bool:

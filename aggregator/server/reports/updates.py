@@ -83,15 +83,19 @@ class Updates:
         Raises ReportRefused where too many watch. For a thread that may wait.
         """
         with self._lock:
-            if self._watching >= self._most or ENDING.is_set():
-                raise ReportRefused(
-                    f"{self._watching} clients of this worker watch already, which is all that"
-                    " reports.max_watchers allows",
-                    reason="watchers",
-                    retry_after=5,
-                )
-            self._watching += 1
-            metrics.WATCHERS.inc()
+            is_full = self._watching >= self._most or ENDING.is_set()
+            if not is_full:
+                self._watching += 1
+                metrics.WATCHERS.inc()
+        if is_full:
+            # Some may have left, which they notice when they are to say something.
+            self._wake()
+            raise ReportRefused(
+                f"{self._watching} clients of this worker watch already, which is all that"
+                " reports.max_watchers allows",
+                reason="watchers",
+                retry_after=1,
+            )
         try:
             last, oldest = self._store.query(update_bounds)
         except BaseException:
