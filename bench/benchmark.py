@@ -31,6 +31,7 @@ BENCHMARKS = {
     "restart": "restart",
     "growth": "growth",
     "notify": "notify",
+    "reports": "reports",
 }
 
 Run = Callable[[Path, Callable[[float], None]], Result]

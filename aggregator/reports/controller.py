@@ -13,7 +13,7 @@ from aggregator.config.reports import ReportsSettings
 from aggregator.errors import AggregatorException, ModuleRefused, StoreUnavailable
 from aggregator.reports.answering import Answering
 from aggregator.reports.feeding import Feeding
-from aggregator.reports.keeping import keep_short
+from aggregator.reports.keeping import keep_short, show
 from aggregator.reports.modules import folders_of, modules_of, subtree
 from aggregator.reports.singleton import LeaseLost, Reach, Singleton
 from aggregator.reports.updating import ask_updates, store_updates
@@ -141,6 +141,7 @@ class Controller:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            show(0, 0)
             await asyncio.gather(*(one.leave() for one in singletons))
 
 

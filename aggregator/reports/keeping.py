@@ -8,10 +8,12 @@ from functools import partial
 
 from aggregator.config.reports import ReportsSettings
 from aggregator.errors import StoreUnavailable
+from aggregator.reports import metrics
 from aggregator.reports.singleton import Reach
 from aggregator.store.report_feeding import bury_reports
 from aggregator.store.report_inbox import WINDOW, forget_reports, some_nodes
 from aggregator.store.report_requests import drop_requests
+from aggregator.store.report_status import count_reports
 from aggregator.store.report_updates import prune_updates
 from aggregator.store.write import Write
 
@@ -28,6 +30,7 @@ async def keep_short(settings: ReportsSettings, reach: Reach) -> None:
     while True:
         await asyncio.sleep(_ROUND)
         try:
+            show(*await reach.ask(count_reports))
             await reach.write(partial(_drop, settings=settings))
             # All nodes in turns, some in each round; of ten thousand each is looked at within
             # a minute or so, by which what it sent has not become much.
@@ -37,6 +40,12 @@ async def keep_short(settings: ReportsSettings, reach: Reach) -> None:
                     break
         except StoreUnavailable as error:
             logger.info("what is kept of reports waits for the store: %s", error)
+
+
+def show(waiting: int, dead: int) -> None:
+    """Show how many reports wait and are dead; nothing where others know."""
+    metrics.INBOX.set(waiting)
+    metrics.ASIDE.set(dead)
 
 
 def _drop(write: Write, settings: ReportsSettings) -> None:

@@ -30,6 +30,16 @@ WAITING = Gauge(
     "Reports that were handed to aggregators and are not recorded as processed.",
     multiprocess_mode="livesum",
 )
+INBOX = Gauge(
+    "aggregator_reports_waiting",
+    "Reports that wait to be processed, as of some seconds ago.",
+    multiprocess_mode="livesum",
+)
+ASIDE = Gauge(
+    "aggregator_reports_put_aside",
+    "Dead reports that are kept, as of some seconds ago.",
+    multiprocess_mode="livesum",
+)
 STARTED = Counter(
     "aggregator_report_aggregators_started",
     "Starts of an aggregator's process; more than one without a takeover tells of a crash.",

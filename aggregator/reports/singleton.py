@@ -48,6 +48,16 @@ class Reach:
             raise LeaseLost
 
 
+async def _announced(announce: Callable[[], Awaitable[None]]) -> None:
+    """Announce, however long the store is away."""
+    while True:
+        try:
+            return await announce()
+        except StoreUnavailable as error:
+            logger.warning("what is shown of the aggregators is old: %s", error)
+            await asyncio.sleep(_PAUSE)
+
+
 class Singleton:
     """The one aggregator of a class. `call` waits for its turn; what is asked first comes first."""
 
@@ -114,7 +124,7 @@ class Singleton:
                 known = self.facts
                 await self._start()
                 if known != self.facts:
-                    await announce()
+                    await _announced(announce)
                 if not self.facts or not self.facts.is_aggregator:
                     return
                 await self._tell("")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from aggregator.client.event_stream import StreamEvent
+from tests.chaos.victims import role_of
 from tests.databases import DATABASES
 from tests.report_kit import (
     ADMIN,
@@ -69,6 +70,18 @@ def found(
         wait_up(running)
         wait_up(running, "Other")
         yield running
+
+
+def test_one_singleton_is_made_when_the_controller_starts(found: Reporting) -> None:
+    assert request(found.url, "Made").json == 1
+    # Whichever web worker is asked.
+    pids = {request(found.url, "Pid").body for _ in range(8)}
+    collector = role_of(found.service, "collector")
+    assert collector is not None
+    mine = [one.pid for one in collector.children() if one.name() == "mds-aggregator"]
+    assert len(mine) == 2
+    assert len(pids) == 1
+    assert int(pids.pop()) in mine
 
 
 def test_process_report_is_called_when_data_is_received_from_a_node(found: Reporting) -> None:
@@ -231,5 +244,7 @@ def test_what_is_measured_is_shown(found: Reporting) -> None:
         'aggregator_report_updates_total{aggregator="Ledger"}',
         "aggregator_reports_denied_total",
         "aggregator_report_watchers",
+        "aggregator_reports_waiting",
+        "aggregator_reports_put_aside",
     ):
         assert line in shown

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from tests.chaos.victims import role_of, victims
+from tests.databases import write_locked
 from tests.integration.commands import run
 from tests.integration.tls_kit import secured_service
 from tests.report_kit import (
@@ -145,6 +146,21 @@ def test_a_node_may_be_known_by_its_certificate(tmp_path: Path) -> None:
         token.chmod(0o600)
         listed = run("aggregator", "reports", *given, "--token-file", str(token), "nodes")
         assert [one["node"] for one in json.loads(listed.out)] == ["node1"]
+
+
+def test_a_store_that_takes_nothing_is_told_and_nothing_is_lost(tmp_path: Path) -> None:
+    more = '[store]\nwrite_timeout = "1s"\nbusy_timeout = "500ms"\n'
+    with reporting("sqlite", tmp_path, more=more) as found:
+        wait_up(found)
+        assert report(found.url, "node1", "1", b"node1-1").status == 201
+        with write_locked(f"sqlite:///{tmp_path / 'aggregator.sqlite'}"):
+            refused = report(found.url, "node1", "2", b"node1-2")
+            assert (refused.status, refused.json["reason"]) == (503, "store")
+            assert int(refused.headers["Retry-After"]) > 0
+            until(lambda: "is lost" in found.service.logs(), what="the lease lost")
+        until(lambda: report(found.url, "node1", "2", b"node1-2").status < 300, what="its turn")
+        until(lambda: set(found.seen()) == {("node1", "1"), ("node1", "2")}, what="both")
+        wait_up(found)
 
 
 def test_reports_are_off_without_tokens(tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from aggregator.config.reports import ReportsSettings
 from aggregator.errors import ModuleRefused
 from aggregator.reports.loading import load_class
-from aggregator.reports.modules import dependency_tree, subtree
+from aggregator.reports.modules import dependency_tree, modules_of, subtree
 from tests.report_kit import modules
 
 RUNS = "raise RuntimeError('nothing may run this')\n"
@@ -110,6 +111,17 @@ def test_what_others_may_write_to_is_refused(tmp_path: Path) -> None:
         names(tmp_path / "m", "Wanted")
     with pytest.raises(ModuleRefused, match="can't be read: No such file"):
         names(tmp_path / "missing", "Wanted")
+
+
+def test_modules_are_in_the_folder_of_that_name_unless_others_are_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modules(tmp_path / "modules", m="class Wanted:\n    pass")
+    monkeypatch.chdir(tmp_path)
+    [found] = modules_of(ReportsSettings(modules=("Wanted",)))
+    assert found.path == tmp_path / "modules" / "m.py"
+    with pytest.raises(ModuleRefused, match="no class Wanted is in"):
+        modules_of(ReportsSettings(modules=("Wanted",), folders=(tmp_path,)))
 
 
 def test_without_names_no_folder_is_looked_at(tmp_path: Path) -> None:

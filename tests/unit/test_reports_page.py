@@ -84,6 +84,7 @@ def test_limits_are_those_of_the_code() -> None:
     ):
         [row] = [line for line in table.splitlines() if f"`reports.{name}`" in line]
         assert shown.replace("MiB", " MiB") in row, name
+    assert given.update_interval == 1.0
     assert f"| {10 * given.max_rate} | ten times `reports.max_rate` |" in table
     assert f"Past {MOST:,} reports in the spool" in PAGE.text
 

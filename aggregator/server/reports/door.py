@@ -175,5 +175,5 @@ def _refused(error: Exception, environ: Environ) -> Document:
         return bug()
     if isinstance(error, Denied):
         metrics.DENIED.inc()
-        log.warning("reports: %s", error, extra={"caller": str(environ.get("REMOTE_ADDR") or "")})
+        log.info("reports: %s", error, extra={"caller": str(environ.get("REMOTE_ADDR") or "")})
     return found

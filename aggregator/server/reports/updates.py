@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import NamedTuple
 
 from aggregator.errors import ReportRefused, StoreUnavailable
@@ -39,13 +40,7 @@ class ReadyUpdate(NamedTuple):
 
 def ready(update: Update) -> ReadyUpdate:
     """An update made ready to be sent: its data as JSON, as a text, or in base64."""
-    kind, data = update.kind, update.data
-    if kind == "json":
-        encoding, value = "json", json.loads(data)
-    elif kind == "text":
-        encoding, value = "text", data.decode(errors="replace")
-    else:
-        encoding, value = "base64", base64.b64encode(data).decode()
+    encoding, value = _said(update.kind, update.data)
     type = _UNFIT.sub("_", update.type)
     said = {
         "type": type,
@@ -55,6 +50,16 @@ def ready(update: Update) -> ReadyUpdate:
         "data": value,
     }
     return ReadyUpdate(update.sequence, type, event(type, said, sequence=update.sequence))
+
+
+def _said(kind: str, data: bytes) -> tuple[str, object]:
+    if kind == "json":
+        # What is nested as deep as it could be written may be too deep to be read here.
+        with suppress(ValueError, RecursionError):
+            return "json", json.loads(data)
+    if kind in ("json", "text"):
+        return "text", data.decode(errors="replace")
+    return "base64", base64.b64encode(data).decode()
 
 
 def event(name: str, said: object, *, sequence: int) -> bytes:
