@@ -194,9 +194,11 @@ class ScriptedConsumers:
         self.opened: list[str] = []
         self.closed: list[str] = []
         self.fetched: list[bytes] = []
+        self.reports: list[tuple[str, str]] = []
 
-    async def open(self) -> str:
+    async def open(self, *, report: tuple[str, str] | None = None) -> str:
         """The next address."""
+        self.reports += [report] if report else []
         self.opened.append(f"{self._base}{len(self.opened) + 1}")
         return self.opened[-1]
 

@@ -29,7 +29,12 @@ class WouldWait(BaseException):
 
 class Later(Iterable[bytes]):
     """What a WSGI application returns to who must not wait: `answer` goes on in a thread that may,
-    and gives what it would have returned."""
+    and gives what it would have returned.
+
+    A reply that goes on for long may have one among its pieces: it is gone on with in a thread that
+    may wait, or, after a `Pending`, once that is done or its patience is over; `answer` is not
+    called then. It may also be gone on with sooner.
+    """
 
     def __init__(self, answer: Callable[[], Iterable[bytes]]) -> None:
         self.answer = answer

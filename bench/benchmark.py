@@ -32,6 +32,7 @@ BENCHMARKS = {
     "growth": "growth",
     "notify": "notify",
     "archive": "archive",
+    "reports": "reports",
 }
 
 Run = Callable[[Path, Callable[[float], None]], Result]

@@ -36,7 +36,7 @@ class Reply:
     location: str = ""
 
 
-class _Session(requests.Session):
+class BareSession(requests.Session):
     """A session that follows nothing and remembers nothing."""
 
     def __init__(self, tls: TlsContext) -> None:
@@ -60,7 +60,7 @@ class BoundedTransport(Transport):
     """
 
     def __init__(self, tls: TlsContext, *, connect_timeout: float, limit: int) -> None:
-        super().__init__(session=_Session(tls))  # type: ignore[no-untyped-call]
+        super().__init__(session=BareSession(tls))  # type: ignore[no-untyped-call]
         self._connect_timeout = connect_timeout
         self._limit = limit
 
@@ -74,7 +74,7 @@ class BoundedTransport(Transport):
         if not is_address(url):
             raise RemoteError(f"{url[:200]!r} is no address like {EXAMPLE_ADDRESS}")
         self.operation_timeout = (min(self._connect_timeout, timeout), timeout)
-        self.session.proxies = _proxies(url)
+        self.session.proxies = proxies_for(url)
         try:
             with deadline(timeout):
                 response = self.post(url, message, headers)  # type: ignore[no-untyped-call]
@@ -83,9 +83,7 @@ class BoundedTransport(Transport):
             waited = self.operation_timeout[0]
             raise RemoteError(f"{url} took no connection within {waited:g} s") from error
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            if _is_timeout(error):
-                raise RemoteError(f"{url} did not answer within {timeout:g} s") from error
-            raise RemoteError(f"{url} gave no reply: {_reason(error)}") from error
+            raise no_reply(url, error, timeout=timeout) from error
 
     def _read(self, url: str, response: requests.Response) -> Reply:
         with response:
@@ -104,6 +102,13 @@ class BoundedTransport(Transport):
             )
 
 
+def no_reply(url: str, error: Exception, *, timeout: float) -> RemoteError:
+    """Our error for one of the libraries."""
+    if _is_timeout(error):
+        return RemoteError(f"{url} did not answer within {timeout:g} s")
+    return RemoteError(f"{url} gave no reply: {_reason(error)}")
+
+
 def is_address(url: str) -> bool:
     """Whether a service can be called at `url`: http or https, and a host."""
     try:
@@ -114,7 +119,8 @@ def is_address(url: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def _proxies(url: str) -> dict[str, str]:
+def proxies_for(url: str) -> dict[str, str]:
+    """The proxies that the environment names for an address."""
     return dict(get_environ_proxies(url, no_proxy=None))
 
 

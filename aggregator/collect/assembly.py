@@ -233,7 +233,8 @@ def _offered(settings: Settings, recording: Recording, ways: Ways, events: BusEv
     url = settings.server.public_url.rstrip("/")
 
     def consumers(assignment: Assignment) -> StoreConsumers:
-        return StoreConsumers(recording.write, url, assignment.group_id, assignment.id)
+        opened, takes_reports = (assignment.group_id, assignment.id), bool(settings.reports.tokens)
+        return StoreConsumers(recording.write, url, *opened, takes_reports=takes_reports)
 
     return Offered(
         ways.http,

@@ -16,6 +16,7 @@ from aggregator.store.consumers import (
     open_consumer,
     put_fetched,
 )
+from aggregator.store.report_inbox import follow_reports
 from aggregator.store.write import Write
 
 Writing = Callable[[Callable[[Write], Any]], Awaitable[Any]]
@@ -26,6 +27,7 @@ class StoreConsumers:
     """`aggregator.contract.Consumers` of one entry; of an Add's, while `entry` is None.
 
     `public_url` has no slash at its end. ``tokens`` are those that were opened and not closed.
+    ``takes_reports`` says whether nodes may report here.
     """
 
     write: Writing
@@ -33,15 +35,23 @@ class StoreConsumers:
     group_id: int
     entry: int | None
     tokens: list[str] = field(default_factory=list)
+    takes_reports: bool = False
 
-    async def open(self) -> str:
-        """A new address; StoreUnavailable where it can't be stored."""
+    async def open(self, *, report: tuple[str, str] | None = None) -> str:
+        """A new address; StoreUnavailable where it can't be stored, CollectError for reports where
+        none are taken."""
+        if report and not self.takes_reports:
+            raise CollectError("no reports are taken here: reports.tokens is not set", code="off")
         token = new_token()
-        await self.write(
-            partial(open_consumer, token=token, group_id=self.group_id, entry_id=self.entry)
-        )
+        await self.write(partial(self._open, token=token, report=report))
         self.tokens.append(token)
         return f"{self.public_url}{CONSUMER_PATH}{token}"
+
+    def _open(self, write: Write, token: str, report: tuple[str, str] | None) -> None:
+        open_consumer(write, token, group_id=self.group_id, entry_id=self.entry)
+        if report:
+            node, type = report
+            follow_reports(write, mark_of(token), node=node, type=type)
 
     def mark(self, address: str) -> str:
         """What to remember of an address that was opened here."""

@@ -29,6 +29,7 @@ from aggregator.config.collection import CollectSettings
 from aggregator.errors import AggregatorException, StoreUnavailable
 from aggregator.registry.opening import store_of
 from aggregator.registry.plugins import find_plugins
+from aggregator.reports.controller import Controller
 from aggregator.store.engine import Store
 from aggregator.store.leases import release_shards
 from aggregator.store.processes import end_process, start_process
@@ -186,6 +187,8 @@ class _Role:
         working.append(parts.triggers.run())
         if parts.bus is not None:
             working.append(parts.bus.publish())
+        if self._settings.reports.tokens:
+            working.append(self._reports(parts).run())
         working += [recorder.run() for recorder in parts.recorders.values()]
         tasks = [asyncio.create_task(work) for work in working]
         ready()
@@ -209,6 +212,17 @@ class _Role:
         tasks[0].cancel()
         waiting.cancel()
         await asyncio.gather(*tasks, waiting, return_exceptions=True)
+
+    def _reports(self, parts: Parts) -> Controller:
+        """What has the aggregators of reports while the lease is held."""
+        return Controller(
+            self._settings.reports,
+            ask=parts.following.ask,
+            write=parts.recording.write,
+            epochs=lambda: parts.lease.epochs,
+            holder=parts.recording.holder,
+            clock=parts.recording.store.clock.now,
+        )
 
     async def _end_bus(self, parts: Parts) -> None:
         """Publish that the service stops, with what else there is; what is left waits for it."""

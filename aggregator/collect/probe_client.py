@@ -9,12 +9,14 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Self
 
 from aggregator.collect import probe_tree
 from aggregator.collect.probe_link import ProbeLink
 from aggregator.collect.probe_room import ProbeRoom
 from aggregator.errors import AggregatorException
+from aggregator.reports.process import RUNNING
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +79,8 @@ class ProbeClient:
         At most `max_concurrent` probes run at once; further calls of `run` wait for their turn.
         With `adopt` this process becomes a child subreaper: should the probe server and the
         keepers of its probes be killed together, what they leave becomes this process's and is
-        ended. That ends every child of this process, so that it must start none itself.
+        ended. That ends every child of this process but the aggregators of reports: it must start
+        no others itself that are to live.
         """
         client = cls(max_concurrent=max_concurrent, adopt=adopt)
         if not await client._is_up(within=_MARGIN):
@@ -190,7 +193,8 @@ class ProbeClient:
             self._lose_all()
             await link.close()
             if self._adopt:
-                await asyncio.to_thread(probe_tree.end_descendants, within=_MARGIN)
+                end = partial(probe_tree.end_descendants, within=_MARGIN, spared=RUNNING)
+                await asyncio.to_thread(end)
 
     async def _take_results(self, link: ProbeLink) -> None:
         if self._closing.is_set():

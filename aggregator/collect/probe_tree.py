@@ -16,7 +16,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
 MARK = "AGGREGATOR_PROBE_ID"
 """The variable that names the run to every probe: pid of the probe server, a hyphen, a number."""
@@ -84,17 +84,23 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def descendants(pid: int) -> list[int]:
-    """Everything beneath a process, parents before their children.
+def descendants(pid: int, *, spared: Container[int] = ()) -> list[int]:
+    """Everything beneath a process, parents before their children, but what is `spared`, and
+    beneath that.
 
     One reading may miss what is being born or handed over: who wants all of them asks again until
     nothing is found.
     """
     found: list[int] = []
-    level = children(pid)
+    level = [child for child in children(pid) if child not in spared]
     while level:
         found.extend(level)
-        level = [grandchild for child in level for grandchild in children(child)]
+        level = [
+            grandchild
+            for child in level
+            for grandchild in children(child)
+            if grandchild not in spared
+        ]
     return found
 
 
@@ -121,8 +127,8 @@ def _is_childless() -> bool:
     return False
 
 
-def end_descendants(*, within: float) -> tuple[int, bool]:
-    """SIGKILL and reap everything beneath the caller.
+def end_descendants(*, within: float, spared: Container[int] = ()) -> tuple[int, bool]:
+    """SIGKILL and reap everything beneath the caller, but what is `spared`.
 
     Returns how many processes that were, and whether none is left after at most `within` seconds:
     a process in uninterruptible sleep, or one that became another user's, stays.
@@ -131,7 +137,7 @@ def end_descendants(*, within: float) -> tuple[int, bool]:
         return 0, True
     ended: set[int] = set()
     deadline = time.monotonic() + within
-    while found := descendants(os.getpid()):
+    while found := descendants(os.getpid(), spared=spared):
         signal_all(found, signal.SIGKILL)
         ended.update(found)
         reap(found)

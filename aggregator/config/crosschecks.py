@@ -12,6 +12,7 @@ from aggregator.config.actions import action_faults
 from aggregator.config.groups import GROUP_NAME, GroupSettings
 from aggregator.config.logins import read_logins
 from aggregator.config.measures import show_duration
+from aggregator.config.report_tokens import read_report_tokens
 from aggregator.config.secrets import read_secret
 from aggregator.config.settings import GROUP_SECTION, Settings
 
@@ -137,6 +138,14 @@ def _files(settings: Settings) -> Iterator[Clash]:
             read_logins(name)
         except ValueError as error:
             yield Clash((("collect", "logins"),), str(error))
+    if name := settings.reports.tokens:
+        try:
+            read_report_tokens(name)
+        except ValueError as error:
+            yield Clash((("reports", "tokens"),), str(error))
+    elif settings.reports.modules:
+        text = "modules get no reports without tokens, which is not set"
+        yield Clash((("reports", "modules"), ("reports", "tokens")), text)
     data_dir = settings.server.data_dir
     if data_dir.exists() and not data_dir.is_dir():
         yield Clash((("server", "data_dir"),), f"{data_dir} is not a folder")

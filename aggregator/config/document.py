@@ -111,6 +111,7 @@ _TITLES = {
     "notifications": "subscriptions and notifications",
     "events": "the event bus",
     "actions": "actions of triggers",
+    "reports": "report collectors",
     "log": "logging",
     "groups.NAME": "service groups",
 }

@@ -146,7 +146,11 @@ def listing(item: Kind[T], *, at_least: int = 0) -> Kind[tuple[T, ...]]:
     def from_text(given: str) -> object:
         return [part.strip() for part in given.split(",") if part.strip()]
 
-    return Kind(f"list of {item.name}", read, from_text=from_text)
+    def rebase(values: tuple[T, ...], folder: Path) -> tuple[T, ...]:
+        assert item.rebase is not None
+        return tuple(item.rebase(value, folder) for value in values)
+
+    return Kind(f"list of {item.name}", read, from_text=from_text, rebase=item.rebase and rebase)
 
 
 def _all_of(item: Kind[T], values: list[object] | tuple[object, ...]) -> tuple[T, ...]:

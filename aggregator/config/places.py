@@ -6,10 +6,11 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aggregator.config.kinds import Fault, Kind, Refused, not_a, shown
+from aggregator.config.kinds import Fault, Kind, Refused, listing, not_a, shown
 from aggregator.config.names import closest
 
 DATABASES = ("postgresql", "sqlite")
@@ -40,6 +41,11 @@ def folder() -> Kind[Path]:
         return Path(given)
 
     return Kind("folder", read, rebase=_resolved)
+
+
+def folders() -> Kind[tuple[Path, ...]]:
+    """Return the kind of a list of folders."""
+    return listing(replace(folder(), name="folders"))
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:

@@ -13,6 +13,7 @@ from aggregator.config.groups import GroupSettings, default_groups
 from aggregator.config.kinds import choice
 from aggregator.config.names import variable_name
 from aggregator.config.notifications import NotificationSettings
+from aggregator.config.reports import ReportsSettings
 from aggregator.config.server import ServerSettings
 from aggregator.config.setting import Setting, setting, settings_of
 from aggregator.config.storage import QuerySettings, StoreSettings
@@ -48,6 +49,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "notifications": NotificationSettings,
     "events": EventsSettings,
     "actions": ActionSettings,
+    "reports": ReportsSettings,
     "log": LogSettings,
 }
 
@@ -90,6 +92,7 @@ class Settings:
     notifications: NotificationSettings = field(default_factory=NotificationSettings)
     events: EventsSettings = field(default_factory=EventsSettings)
     actions: ActionSettings = field(default_factory=ActionSettings)
+    reports: ReportsSettings = field(default_factory=ReportsSettings)
     log: LogSettings = field(default_factory=LogSettings)
     groups: Mapping[str, GroupSettings] = field(default_factory=default_groups)
 

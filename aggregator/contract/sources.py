@@ -67,8 +67,9 @@ class Consumers(Protocol):
     """Addresses of the service to which producers send notifications for the present entry; what
     comes to one is handed to `AggregatorSource.receive`, in the order in which it came."""
 
-    async def open(self) -> str:
-        """A new address, with a token that nobody can guess; it is stored when this returns."""
+    async def open(self, *, report: tuple[str, str] | None = None) -> str:
+        """A new address, with a token that nobody can guess; it is stored when this returns.
+        With a `report`, a node and a type, what the node reports of the type comes there too."""
 
     def mark(self, address: str) -> str:
         """What to remember of an address: with that it is closed, and nobody can send to it."""

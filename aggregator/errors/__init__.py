@@ -2,6 +2,7 @@
 
 AggregatorException
  +- ConfigError              a registration or setting can't work: the Add is refused
+ |   +- ModuleRefused        modules that can't be started
  +- CollectError             one collection failed: this tick only, the entry keeps its old data
  +- DeliverError             one sink could not take a delivery: the other sinks go on
  +- RequestError             a client's request is wrong; answered with a fault, nothing changed
@@ -33,6 +34,7 @@ AggregatorException
  |   +- PullPointNotCreated  there are as many pull points as may be
  |   +- NotifyRefused        a notification that belongs to no subscription of ours
  |   |   +- InboxFull        too many wait already; try again
+ |   +- ReportRefused        a report or a REQUEST that is not taken
  +- StoreUnavailable         the store did not answer in time; try again
  +- ActionError              an action of a trigger could not be done
  |   +- ActionPostponed      not now: it is tried again later
@@ -57,6 +59,7 @@ AggregatorException
  |   +- StreamerUnusable     closed, or of another process (RuntimeError too)
  |   +- MessageNotSent       a message that was not delivered, and is sent again
  |       +- MessageRefused   its receiver finds fault with the message itself
+ +- AggregatorFailed         a call of an aggregator of reports brought nothing
  +- RemoteError              a service that we called did not answer as it should
      +- RemoteFault          it answered with a SOAP fault
 
@@ -130,6 +133,7 @@ from aggregator.errors.notifications import (
     UnrecognizedPolicy,
     UnsupportedPolicy,
 )
+from aggregator.errors.reports import AggregatorFailed, ModuleRefused, ReportRefused
 from aggregator.errors.streams import (
     FilterRefused,
     MessageNotSent,
@@ -147,6 +151,7 @@ __all__ = [
     "ActionUnconfigured",
     "AddRefused",
     "AggregatorException",
+    "AggregatorFailed",
     "AlertUnreadable",
     "BrokerRefused",
     "BrokerUnavailable",
@@ -174,6 +179,7 @@ __all__ = [
     "MemberInterfaceUnsupported",
     "MessageNotSent",
     "MessageRefused",
+    "ModuleRefused",
     "MultipleTopics",
     "NoCurrentMessage",
     "NotModifiable",
@@ -184,6 +190,7 @@ __all__ = [
     "QueryFailed",
     "RemoteError",
     "RemoteFault",
+    "ReportRefused",
     "RequestError",
     "RequestTooLarge",
     "ResourceUnknown",

@@ -106,8 +106,7 @@ class Exchanges:
         sent = 0
         for step in connection.exchange:
             if isinstance(step, Pending):
-                connection.pending = step
-                return Outcome.PENDING
+                return self._left(connection, step)
             if at_once and (step or sent > _MOST_AT_ONCE):
                 return None
             if connection.outgoing >= _TOGETHER:
@@ -122,6 +121,13 @@ class Exchanges:
             return Outcome.ENDED
         connection.arriving.put_back(connection.held.left())
         return Outcome.MORE if connection.arriving.is_whole() else Outcome.KEPT
+
+    def _left(self, connection: Connection, pending: Pending) -> Outcome:
+        """Have a reply wait; what was said of it so far goes first, and has to be taken."""
+        if not connection.flush():
+            return Outcome.BLOCKED
+        connection.pending = pending
+        return Outcome.PENDING
 
     def _begun(self, connection: Connection, *, at_once: bool) -> Steps:
         connection.keep = False
@@ -151,8 +157,13 @@ class Exchanges:
             yield pieces if isinstance(pieces, Pending) else True
             environ[AT_ONCE] = False
             pieces = pieces.answer()
+        said: Iterable[Any] = pieces
         try:
-            for piece in pieces:
+            for piece in said:
+                if isinstance(piece, Later):
+                    # A reply that goes on later: it looks itself whether there is more to say.
+                    yield piece if isinstance(piece, Pending) else True
+                    continue
                 response.write(piece)
                 yield False
             response.close()

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from aggregator.archive.series import wrong_series
 from aggregator.collect.probe_settings import not_to_be_run
 from aggregator.config import Clash, ConfigurationError, Settings
-from aggregator.errors import AggregatorException, ConfigError
+from aggregator.errors import AggregatorException, ConfigError, ModuleRefused
 from aggregator.registry.offered import not_offered
 from aggregator.registry.opening import store_of
 from aggregator.registry.plugins import find_plugins
+from aggregator.reports.modules import modules_of
 from aggregator.run.context import WRONG_CONFIGURATION, RunContext
 from aggregator.store.archive_partitions import make_partitions
 from aggregator.store.migrate import migrate, migrate_sink
@@ -32,6 +33,10 @@ def amiss(settings: Settings) -> Iterator[Clash]:
         yield from not_offered(settings, plugins)
     yield from not_to_be_run(settings)
     yield from wrong_series(settings)
+    try:
+        modules_of(settings.reports)
+    except ModuleRefused as error:
+        yield Clash((("reports", "modules"), ("reports", "folders")), error.message)
 
 
 def migrate_all(settings: Settings) -> None:

@@ -113,7 +113,13 @@ class EstablishingLoop:
         """Begin to set up what a registration's source needs."""
         self._ensure_loop()
         assignment = _assignment(registration, group_id=group_id)
-        consumers = StoreConsumers(self._write, self._public_url, group_id, None)
+        consumers = StoreConsumers(
+            self._write,
+            self._public_url,
+            group_id,
+            None,
+            takes_reports=bool(self._settings.reports.tokens),
+        )
         offered = Offered(
             self._http,
             _no_probe,

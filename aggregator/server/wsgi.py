@@ -19,34 +19,26 @@ from aggregator.server.dispatch import dispatch, fault_dialect
 from aggregator.server.documents import Document, get_document
 from aggregator.server.gzipping import accepts_gzip, compressed
 from aggregator.server.refusal import Heard, http_headers, refuse
+from aggregator.server.reports.door import PATH as REPORTS
+from aggregator.server.reports.door import ReportDoor
 from aggregator.server.request import ENVIRON_KEY, SIZE_KEY, Request
 from aggregator.server.routes import parse_target, service_target
+from aggregator.server.sending import STATUS, StartResponse, send, told
 from aggregator.server.service import soap_applications
 from aggregator.server.short_way import ShortWay
 from aggregator.server.site import Site
-from aggregator.store.writing import Begun, begin, write_now
-from aggregator.waiting import AT_ONCE, Later, Pending, WouldWait
+from aggregator.store.writing import begin, write_now
+from aggregator.waiting import AT_ONCE, Later, WouldWait
 from aggregator.wire.dialects import NOTIFY
 from aggregator.wire.envelope import check_understood, read_envelope
 from aggregator.wire.parse import Limits, parse
 
 log = logging.getLogger(__name__)
 
-StartResponse = Callable[..., Any]
 Environ = Mapping[str, Any]
 
 #: Bytes that are compressed in about a millisecond; for more a thread is worth its while.
 _QUICKLY_PACKED = 256 * 1024
-
-_STATUS = {
-    200: "200 OK",
-    202: "202 Accepted",
-    400: "400 Bad Request",
-    404: "404 Not Found",
-    405: "405 Method Not Allowed",
-    500: "500 Internal Server Error",
-    503: "503 Service Unavailable",
-}
 
 
 class WsgiService:
@@ -56,6 +48,9 @@ class WsgiService:
         self._site = site
         self._soap = soap_applications(site)
         self._short_ways = {name: ShortWay(one.app) for name, one in self._soap.items()}
+        self._reports: ReportDoor | None = None
+        if site.settings.reports.tokens:
+            self._reports = ReportDoor(site.settings, site.registry.store)
         server = site.settings.server
         self._limits = Limits(server.max_body, server.max_depth, server.max_nodes)
         most = min(server.max_body, site.settings.notifications.max_message)
@@ -64,6 +59,8 @@ class WsgiService:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one HTTP request; whatever happens, the client gets an answer of the protocol."""
         method = environ["REQUEST_METHOD"]
+        if self._reports is not None and _is_about_reports(environ["PATH_INFO"]):
+            return self._reports(environ, start_response)
         if method == "POST":
             return self._post(environ, start_response)
         if environ.get(AT_ONCE):
@@ -79,7 +76,7 @@ class WsgiService:
         document = Document(
             405, "text/plain; charset=utf-8", text.encode(), {"Allow": "GET, HEAD, POST"}
         )
-        return _send(document, start_response)
+        return send(document, start_response)
 
     def _get(
         self, environ: Environ, start_response: StartResponse, *, head: bool
@@ -91,7 +88,7 @@ class WsgiService:
         except Exception:
             log.exception("bug in GET %s", environ["PATH_INFO"])
             document = Document(500, "text/plain; charset=utf-8", b"an internal error\n")
-        return _send(self._packed(document, environ), start_response, head=head)
+        return send(self._packed(document, environ), start_response, head=head)
 
     def _packed(self, document: Document, environ: Environ) -> Document:
         """The document as the client takes it: compressed where that is wanted and pays."""
@@ -135,7 +132,7 @@ class WsgiService:
             return Later(lambda: tell(write_now(writer, way.steps(request))))
         if isinstance(found, Answer) and takes_gzip and found.size > _QUICKLY_PACKED:
             return Later(partial(tell, found))
-        return _told(found, tell)
+        return told(found, tell)
 
     def _read(self, environ: Environ, heard: Heard) -> Request:
         """Read a request as far as it can be read; what was understood of it is in `heard`.
@@ -195,7 +192,7 @@ class WsgiService:
         began: float,
         answer: Answer,
     ) -> Iterable[bytes]:
-        status = _STATUS[answer.status]
+        status = STATUS[answer.status]
         headers = [*answer.headers.items()]
         if answer.size:
             headers.insert(0, ("Content-Type", request.envelope.version.content_type))
@@ -225,30 +222,10 @@ class WsgiService:
         else:
             log.error("bug in reading a request", exc_info=error)
         headers = http_headers(fault)
-        return _send(
+        return send(
             Document(fault.status, refusal.content_type, refusal.body, headers), start_response
         )
 
 
-def _told(
-    found: Answer | Begun[Answer], tell: Callable[[Answer], Iterable[bytes]]
-) -> Iterable[bytes]:
-    """The answer, or what to wait for before it is there or goes on."""
-    if isinstance(found, Answer):
-        return tell(found)
-    return Pending(
-        lambda: _told(found.finish(), tell), when_done=found.when_done, patience=found.patience
-    )
-
-
-def _send(
-    document: Document, start_response: StartResponse, *, head: bool = False
-) -> Iterable[bytes]:
-    headers = [
-        ("Content-Type", document.content_type),
-        ("Content-Length", str(len(document.body))),
-        ("X-Content-Type-Options", "nosniff"),
-        *document.headers.items(),
-    ]
-    start_response(_STATUS[document.status], headers)
-    return [] if head else [document.body]
+def _is_about_reports(path: str) -> bool:
+    return path == REPORTS or path.startswith(f"{REPORTS}/")

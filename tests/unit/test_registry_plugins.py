@@ -36,7 +36,8 @@ def test_the_shipped_ones_carry_names_as_mds4_gave_them() -> None:
         "ExecutionAggregatorSource",
         "SubscriptionAggregatorSource",
         "EventAggregatorSource",
-        # MDS4 had none of this kind.
+        # MDS4 had none of these kinds.
+        "ReportAggregatorSource",
         "PullPointAggregatorSource",
     }
     assert set(found.sinks) == {"index", "archive", "trigger", "monitored"}

@@ -1,0 +1,1 @@
+"""Reports over HTTP: nodes report, clients ask and watch (docs/reports.md)."""
