@@ -56,7 +56,9 @@ def test_who_derives_is_told_of_the_batch() -> None:
     messenger = Told()
     deliver(messenger, "text", BATCH)
     assert messenger.given == ("text", BATCH)
-    assert isinstance(messenger, Messenger)
+    plain: Messenger = messenger
+    plain.send("other", "n", None, None)
+    assert messenger.given[1].to == Destinations("n", None, None)
 
 
 def test_what_is_no_messenger_is_told() -> None:
