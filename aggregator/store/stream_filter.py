@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 
 import sqlglot
 from sqlalchemy import ColumnElement
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokenizer_core import Token, TokenType
 
 from aggregator.errors import FilterRefused
 from aggregator.store.stream_columns import shown

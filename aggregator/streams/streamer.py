@@ -120,9 +120,18 @@ class SqliteDataStreamer:
         row_ids: bool = False,
     ) -> None:
         """Send the rows of a table from now on, at most every `period` seconds, whenever
-        `do_updates` is called; see docs/streams.md for all of it.
+        `do_updates` is called.
 
-        Raises StorageUnknown, StreamRefused and StoreUnavailable.
+        `formatter` makes a message of rows and of `userdata`; the messenger is given it with the
+        destinations as they are here. `sqlfilter` (or `sqlfile`) is a condition on the columns,
+        with `parameters` for its ``?`` or ``:name``. One table may have streams of several
+        `name`s. `start` says where a stream begins that does not run: ``"oldest"`` (as by
+        default), ``"now"``, or seconds since 1970. A message has `batch_size` rows at most, each
+        with its id before its time where `row_ids` is set. `set_aside_after` is after how many
+        attempts a row is passed over that can't be formatted or is refused; by default never.
+
+        A stream that runs, here or in a process that is gone, goes on where it was. Raises
+        StorageUnknown, StreamRefused and StoreUnavailable.
         """
         storage = self._storage(table_key)
         wanted = read_wanted(

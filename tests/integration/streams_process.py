@@ -4,7 +4,8 @@
 text that no other has, and streams them all the while. What `store_data` acknowledged goes to the
 file ``acknowledged``, what was sent to ``sent``, a line for each row: its id, its text and ``;``.
 ``drain PLACE FOLDER`` sends what is left, and ends.
-``die PLACE FOLDER`` stores three rows, sends them, and is gone before it can take note of it.
+``die PLACE FOLDER`` stores three rows, sends them, and is gone before it can take note of it; the
+message's id is in the file ``batch``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from aggregator.streams import SqliteDataStreamer
+from aggregator.streams import Batch, SqliteDataStreamer
+from aggregator.streams.messengers import FunctionMessenger
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +37,8 @@ def _appending(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
-def _streaming(place: str) -> SqliteDataStreamer:
+def streaming(place: str) -> SqliteDataStreamer:
+    """A streamer as these processes have it."""
     streamer = SqliteDataStreamer(place, timeout=20)
     streamer.add_storage("rows", ["text"], ["VARCHAR"])
     streamer.stream("rows", None, None, None, 0.2, lambda rows, _: rows, row_ids=True)
@@ -80,14 +83,15 @@ def _die(streamer: SqliteDataStreamer, folder: Path) -> None:
         streamer.store_data("rows", 1, text)
     write = _writer(folder)
 
-    def send(*given: Any) -> None:
-        write(*given)
+    def send(rows: list[list[Any]], batch: Batch) -> None:
+        write(rows)
+        (folder / "batch").write_text(batch.id)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    streamer.do_updates(time.time(), send)
+    streamer.do_updates(time.time(), FunctionMessenger(send))
 
 
 if __name__ == "__main__":
     what, place, folder, *rest = sys.argv[1:]
     todo: dict[str, Any] = {"work": _work, "drain": _drain, "die": _die}
-    todo[what](_streaming(place), Path(folder), *rest)
+    todo[what](streaming(place), Path(folder), *rest)

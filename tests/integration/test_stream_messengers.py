@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aggregator.client.security import Credentials
 from aggregator.errors import MessageNotSent, MessageRefused, StreamRefused
 from aggregator.streams import Batch, SqliteDataStreamer
 from aggregator.streams.destinations import Destinations
 from aggregator.streams.messengers import FunctionMessenger
 from aggregator.streams.messengers.http import HttpMessenger
 from tests import streams_kit
+from tests.integration.authority import Authority
 from tests.streams_kit import store
 
 
@@ -48,7 +52,7 @@ class Receiver:
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
+def receiver(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     found = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -69,9 +73,12 @@ def receiver() -> Iterator[Receiver]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    found.url = f"http://127.0.0.1:{server.server_port}/rows?of=node7"
+    scheme = "http" if tls is None else "https"
+    found.url = f"{scheme}://127.0.0.1:{server.server_port}/rows?of=node7"
     try:
         yield found
     finally:
@@ -163,6 +170,19 @@ def test_http_without_an_answer_is_told(streamer: SqliteDataStreamer) -> None:
         gone.send("x", None, None, None)
 
 
+def test_https_is_verified_and_shows_who_sends(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("receiver", address="127.0.0.1")
+    mine = authority.issue("node7")
+    with receiver(authority.server_context(pair, clients=True)) as found:
+        with pytest.raises(MessageNotSent, match="certificate"):
+            HttpMessenger(found.url).send("x", None, None, None)
+        HttpMessenger(
+            found.url, ca=authority.file, credentials=Credentials(mine.cert, mine.key)
+        ).send("x", None, None, None)
+    assert [body for body, _ in found.posts] == [b"x"]
+
+
 def test_no_message_tells_what_an_address_holds_of_secrets() -> None:
     with receiver() as found:
         address = found.url.replace("//", "//user:geheim@").replace("of=node7", "key=geheim")
@@ -182,8 +202,8 @@ def test_http_hangs_no_longer_than_it_may() -> None:
     ending = threading.Event()
     with receiver() as found:
         found.respond = lambda: 204 if ending.wait(20) else 500
-        with pytest.raises(MessageNotSent, match=r"did not answer within 0\.3 s"):
-            HttpMessenger(found.url, timeout=0.3).send("x", None, None, None)
+        with pytest.raises(MessageNotSent, match=r"did not answer within 1 s"):
+            HttpMessenger(found.url, timeout=1).send("x", None, None, None)
         ending.set()
 
 

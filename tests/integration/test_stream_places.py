@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import URL
+from sqlalchemy import URL, make_url
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.pg8000 import PGDialect_pg8000
 
@@ -62,7 +62,7 @@ def test_a_file_may_be_given_as_url(tmp_path: Path) -> None:
     works(f"sqlite+pysqlite:///{tmp_path / 'other.db'}")
     with SqliteDataStreamer(url=f"sqlite:///{path}") as streamer:
         streamer.add_storage("logkey", streams_kit.KEYS, streams_kit.TYPES)
-    for memory in ("sqlite://", "sqlite:///:memory:"):
+    for memory in ("sqlite://", "sqlite:///:memory:", make_url("sqlite://")):
         with SqliteDataStreamer(url=memory) as streamer:
             streamer.add_storage("k", [], [])
 
@@ -82,6 +82,7 @@ def test_a_relative_file_stays_where_it_was(
 WRONG = [
     ("", "names no database"),
     ("a\0b", "names no database"),
+    (7, "7 names no database"),
     ("nosuch://user:geheim@host/name", "names no database that can be used"),
     ("mysql+nosuch://user:geheim@host/name", "names no database that can be used"),
     ("postgresql+psycopg://user:geheim@host:port/name", "names no database that can be used"),
@@ -90,7 +91,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("given", "complaint"), WRONG, ids=range(len(WRONG)))
-def test_what_names_no_database_is_refused(given: str, complaint: str) -> None:
+def test_what_names_no_database_is_refused(given: Any, complaint: str) -> None:
     with pytest.raises(StreamRefused, match=complaint) as raised:
         SqliteDataStreamer(given)
     assert "geheim" not in str(raised.value)

@@ -156,7 +156,7 @@ def test_a_row_is_never_seen_before_one_of_a_smaller_number(kept_place: str) -> 
 
 def test_a_database_that_hangs_holds_up_for_as_long_as_was_said(kept_place: str) -> None:
     messenger = Recorder()
-    with logging_to(kept_place, timeout=1) as streamer:
+    with logging_to(kept_place, timeout=2.5) as streamer:
         begin(streamer, period=1)
         store(streamer, "before")
         with beside(kept_place) as connection:
