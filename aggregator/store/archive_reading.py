@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, case, func, not_, or_, select
+from sqlalchemy import Connection, bindparam, select
 
 from aggregator.store.archive_packing import Bases, inflate
-from aggregator.store.archive_tables import DAY, archive_bases, archive_spans, archive_streams
+from aggregator.store.archive_selecting import (
+    OF_ADDRESS,
+    OF_ENTRY,
+    REACHING,
+    REACHING_SIZES,
+    REACHING_STREAM,
+    WITHIN,
+    WITHIN_SIZES,
+    WITHIN_STREAM,
+)
+from aggregator.store.archive_tables import DAY, archive_bases
 from aggregator.store.chunks import chunks
 from aggregator.store.content import unpack
 from aggregator.store.statement import Row, Statement
 
 
 class Place(NamedTuple):
-    """After which document to go on: they are in the order of their first delivery."""
+    """After which document to go on.
+
+    First come those that reach into the time that is asked for, in the order of their streams, of
+    which each has one at most; then the others in the order of their first delivery.
+    """
 
     first: int
     stream: int
@@ -53,96 +67,6 @@ class Wanted(NamedTuple):
     entry_key: str = ""
 
 
-_MEMBERS = (
-    select(archive_streams.c.id, archive_streams.c.largest)
-    .where(
-        archive_streams.c.group_id == bindparam("group"),
-        archive_streams.c.last >= bindparam("since"),
-        archive_streams.c.born <= bindparam("until"),
-    )
-    .order_by(archive_streams.c.id)
-)
-OF_ADDRESS = Statement(
-    _MEMBERS.where(
-        archive_streams.c.address == bindparam("address"),
-        or_(
-            bindparam("any_reference") == 1,
-            archive_streams.c.reference == bindparam("reference"),
-        ),
-    )
-)
-OF_ENTRY = Statement(_MEMBERS.where(archive_streams.c.entry_key == bindparam("entry_key")))
-
-_is_last = archive_streams.c.first == archive_spans.c.first
-_last = case((_is_last, archive_streams.c.last), else_=archive_spans.c.last)
-_deliveries = case((_is_last, archive_streams.c.deliveries), else_=archive_spans.c.deliveries)
-
-
-_place = (archive_spans.c.first, archive_spans.c.stream_id)
-_columns = (
-    archive_spans.c.stream_id,
-    archive_streams.c.entry_key,
-    archive_streams.c.address,
-    archive_spans.c.first,
-    _last.label("until"),
-    _deliveries.label("came"),
-    archive_spans.c.base,
-    archive_spans.c.size,
-    archive_spans.c.content,
-)
-
-
-def _next(
-    *conditions: ColumnElement[bool], columns: Sequence[ColumnElement[Any]] = _columns
-) -> Statement:
-    """The next documents in their order, as many as may be."""
-    # No comparison of pairs, which PostgreSQL would begin an index scan by, from the first row on.
-    is_behind = and_(
-        archive_spans.c.first == bindparam("after_first"),
-        archive_spans.c.stream_id <= bindparam("after_stream"),
-    )
-    return Statement(
-        select(*columns)
-        .join(archive_streams, archive_streams.c.id == archive_spans.c.stream_id)
-        .where(*conditions, archive_spans.c.first >= bindparam("begin"), not_(is_behind))
-        .order_by(*_place)
-        .limit(bindparam("most"))
-    )
-
-
-# Those that begin within the time that is asked for.
-_within = archive_spans.c.first <= bindparam("until")
-_of_group = archive_spans.c.group_id == bindparam("group")
-_of_stream = archive_spans.c.stream_id == bindparam("of")
-_sizes = (*_place, archive_spans.c.size)
-WITHIN = _next(_of_group, _within)
-WITHIN_SIZES = _next(_of_group, _within, columns=_sizes)
-WITHIN_STREAM = _next(_of_stream, _within)
-
-# Those that began before it and last into it: of each stream the last one at most, and a span does
-# not reach beyond its day.
-_earlier = archive_spans.alias("earlier")
-_latest = (
-    select(func.max(_earlier.c.first))
-    .where(
-        _earlier.c.stream_id == archive_streams.c.id,
-        _earlier.c.first < bindparam("since"),
-        _earlier.c.first >= bindparam("day"),
-    )
-    .scalar_subquery()
-    .correlate(archive_streams)
-)
-_reaching = (
-    archive_spans.c.first == _latest,
-    archive_spans.c.first < bindparam("since"),
-    _last >= bindparam("since"),
-    archive_streams.c.last >= bindparam("since"),
-    archive_streams.c.born < bindparam("since"),
-)
-_reaching_group = (archive_streams.c.group_id == bindparam("group"), *_reaching)
-REACHING = _next(*_reaching_group)
-REACHING_SIZES = _next(*_reaching_group, columns=_sizes)
-REACHING_STREAM = _next(archive_streams.c.id == bindparam("of"), *_reaching)
 _BASES = select(archive_bases.c.id, archive_bases.c.content).where(
     archive_bases.c.id.in_(bindparam("ids", expanding=True))
 )
@@ -216,23 +140,24 @@ def _of_streams(
     """A page of several streams, whose documents are all no larger than is known of each."""
     found: list[Row] = []
     # Behind where the first of them breaks off, others are missing.
-    safe: tuple[int, int] | None = None
+    safe: tuple[int, ...] | None = None
+    since = values["since"]
+
+    def place(row: Row) -> tuple[int, ...]:
+        return (0, row[0]) if row[3] < since else (1, row[3], row[0])
+
     for stream, largest in streams.items():
         share = min(most, max(1, budget // (max(1, largest) * len(streams))))
         rows = _rows(connection, (REACHING_STREAM, WITHIN_STREAM), {**values, "of": stream}, share)
         if len(rows) == share:
-            end = _place_of(rows[-1])
+            end = place(rows[-1])
             safe = end if safe is None else min(safe, end)
         found += rows
     if len(streams) > 1:
-        found.sort(key=_place_of)
+        found.sort(key=place)
     if safe is not None:
-        found = [row for row in found if _place_of(row) <= safe]
+        found = [row for row in found if place(row) <= safe]
     return found[:most], safe is not None or len(found) > most
-
-
-def _place_of(row: Row) -> tuple[int, int]:
-    return row[3], row[0]
 
 
 def _of_group_page(
@@ -263,8 +188,7 @@ def _rows(
     since, after = values["since"], values["after_first"]
     rows: list[Row] = []
     if after < since:
-        begin = max(values["day"], after)
-        rows = reaching.rows(connection, **values, begin=begin, most=most)
+        rows = reaching.rows(connection, **values, most=most)
     if len(rows) < most:
         begin = max(since, after)
         rows += within.rows(connection, **values, begin=begin, most=most - len(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from aggregator.store.trouble import DATABASE_ERRORS, is_locked, is_lost, is_pas
 if TYPE_CHECKING:
     from aggregator.store.engine import Store
     from aggregator.store.write import Write
+
+log = logging.getLogger(__name__)
 
 _LITERAL = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _TABLE = re.compile(
@@ -66,6 +69,11 @@ class StoreTables:
                 raise
             write.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT sink")
             raise DeliverError(f"the tables of the sink {self._name}: {error}") from error
+        except Exception as error:
+            # A bug of whoever joined, which others of the transaction must not suffer from.
+            write.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT sink")
+            log.exception("what the sink %s writes failed", self._name)
+            raise DeliverError(f"what the sink {self._name} writes failed") from error
         write.connection.exec_driver_sql("RELEASE SAVEPOINT sink")
 
     def _read(self, sql: str, values: dict[str, object]) -> Sequence[Sequence[Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aggregator.store import archive_reading
+from aggregator.store import archive_selecting
 from aggregator.store.archive_packing import deflate
 from aggregator.store.archive_reading import Wanted
 from aggregator.store.archive_tables import DAY
@@ -73,6 +73,20 @@ def test_pages_have_each_document_once_in_order(
     assert len(whole) == (7 if which else 8)
     assert pages(filled, asked, **limits) == whole
     assert [one.place for one in whole] == sorted(one.place for one in whole)
+
+
+def test_what_reaches_into_the_time_comes_first_by_pages_too(store: Store) -> None:
+    """Of many entries, each of which has one such document, and some that begin later."""
+    for number in range(20):
+        keep(store, arrival(f"a{number}", at(20 - number), key=f"k{number}"))
+        keep(store, arrival(f"a{number}", at(40), key=f"k{number}"))
+        keep(store, arrival(f"b{number}", at(50 + number), key=f"k{number}"))
+    for which in ({}, {"address": "http://m1/s"}):
+        asked = wanted(30, 55, **which)
+        whole = [text for text, *_ in told(pages(store, asked))]
+        assert whole == [f"a{n}" for n in range(20)] + [f"b{n}" for n in range(6)]
+        for limits in ({"most": 1}, {"most": 7}, {"budget": 25}):
+            assert [text for text, *_ in told(pages(store, asked, **limits))] == whole
 
 
 def test_a_page_is_no_larger_than_it_may_be_but_has_one_document(store: Store) -> None:
@@ -174,13 +188,16 @@ def _instructions(store: Store, statement: Statement, values: dict[str, int]) ->
 
 
 def costs(store: Store) -> Iterator[int]:
-    """What each statement of a day's query of one member costs."""
+    """What the statements of a query of one member, and of all, cost for a day."""
     values = {
         "of": 3, "since": at(0), "until": at(0) + DAY - 1, "day": at(0), "after_first": -1,
         "after_stream": 0, "begin": at(0), "budget": 2**20, "most": 1000, "group": 1,
     }  # fmt: skip
-    for statement in (archive_reading.REACHING_STREAM, archive_reading.WITHIN_STREAM):
+    for statement in (archive_selecting.WITHIN_STREAM, archive_selecting.WITHIN_SIZES):
         yield visited(store, statement, values)
+    noon = {**values, "since": at(0) + DAY // 2}
+    for statement in (archive_selecting.REACHING_STREAM, archive_selecting.REACHING_SIZES):
+        yield visited(store, statement, noon)
 
 
 def test_the_cost_of_a_day_grows_with_the_answer_alone(store: Store) -> None:
@@ -197,7 +214,9 @@ def test_the_cost_of_a_day_grows_with_the_answer_alone(store: Store) -> None:
     fill(store, 100_000)
     assert len(pages(store, day)) == _A_DAY
     many = list(costs(store))
-    assert many[1] > 0
-    # Deeper trees, and no more.
-    for before, after in zip(few, many, strict=True):
-        assert after <= 1.5 * before + 20, (few, many)
+    assert min(many) > 0
+    # Deeper trees, and no more; where there is little PostgreSQL looks at all of it, else at a page
+    # for each row of the answer.
+    answers = (_A_DAY, _A_DAY * _MEMBERS, 1, _MEMBERS)
+    for before, after, answer in zip(few, many, answers, strict=True):
+        assert after <= 1.5 * max(before, answer) + 20, (few, many)

@@ -133,6 +133,21 @@ def test_a_sinks_mistake_is_its_own(store: Store) -> None:
     assert asyncio.run(StoreTables(store, "archive").read(ask)) == [(0,)]
 
 
+def test_a_bug_of_who_joins_is_its_own_too(store: Store) -> None:
+    tables = StoreTables(store, "archive")
+    tables.join(lambda write: write.connection.exec_driver_sql("DELETE FROM owners"))
+    tables.join(lambda write: 1 // 0)
+
+    def unit(write: Write) -> str:
+        with pytest.raises(DeliverError, match="what the sink archive writes failed"):
+            tables.apply(write)
+        write.change(1, 8, "content")
+        return "went on"
+
+    assert store.writer.run(unit) == "went on"
+    assert [change.entry for change in stores.log_of(store)] == [8]
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [
