@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from aggregator.events import (
+    BusinessStateModificationEventPublisher,
     ContainerLifecycleEventPublisher,
     DatasourceUnavailableEventPublisher,
     DatasourceUpdateEventPublisher,
@@ -96,6 +97,16 @@ class Life:
             state = "ACTIVE" if happened.kind == "started" else "TERMINATED"
             said = replace(said, facts={"address": happened.detail})
             yield self._written(ContainerLifecycleEventPublisher, said, state=state)
+        elif happened.kind in ("fired", "recovered"):
+            yield self._of_alert(happened, group, said)
+
+    def _of_alert(self, happened: Happening, group: str, said: _Said) -> Delivery:
+        facts: dict[str, object] = {"group": group, "entry": happened.key or None}
+        facts.update(json.loads(happened.detail))
+        said = replace(said, origin=f"{group}.{happened.key}".rstrip("."), facts=facts)
+        # As the action that publishes alerts says it.
+        more = {"status": "ERROR"} if happened.kind == "fired" else {}
+        return self._written(BusinessStateModificationEventPublisher, said, **more)
 
     def _of_registration(self, told: Told, what: str, state: str) -> Delivery:
         said = self._about_entry(told, what, f"registration {what}")

@@ -7,6 +7,7 @@ subscribed to, and what it has not been told yet is kept as for everybody else.
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -120,6 +121,12 @@ def note_subscription(write: Write, kind: str, group_id: int, key: str, entry_ke
     if FIND.row(write.connection, of_key=_key(group_id)) is not None:
         mark = hashlib.sha256(key.encode()).hexdigest()[:32]
         note_happening(write, kind, group_id=group_id, key=mark, detail=entry_key)
+
+
+def note_alert(write: Write, kind: str, group_id: int, entry_key: str, facts: object) -> None:
+    """Note that a rule fired, or that its alert ended, where the bus is told of its group."""
+    if FIND.row(write.connection, of_key=_key(group_id)) is not None:
+        note_happening(write, kind, group_id=group_id, key=entry_key, detail=json.dumps(facts))
 
 
 def _key(group_id: int) -> str:

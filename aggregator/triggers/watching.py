@@ -17,6 +17,7 @@ from typing import Any
 from aggregator.errors import QueryFailed, StoreUnavailable
 from aggregator.notify.filters import Filters
 from aggregator.store.action_counts import count_fired
+from aggregator.store.bus_places import note_alert
 from aggregator.store.rule_actions import (
     PENDING,
     ActionTold,
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 Ask = Callable[[Callable[[Any], Any]], Awaitable[Any]]
 
+#: Characters of an expression that the bus is told.
+_MOST_TOLD = 1000
 #: Characters of a result that an action is told.
 _MOST_RESULT = 256 * 1024
 #: Seconds that the rules of one delivery to the sink may take together.
@@ -250,6 +253,8 @@ class Watching:
             at=at or write.now,
             told=seen.told,
         )
+        facts = {"member": one.member, **_facts(one.name, one.trigger, one.rule)}
+        note_alert(write, seen.verdict, one.group_id, one.entry, facts)
         if seen.verdict == "fired":
             _fired(write, wanted)
         elif self._is_told(seen):
@@ -270,7 +275,16 @@ class Watching:
             told=waiting.told,
         )
         metrics.FIRED.labels("fired").inc()
+        entry, _, place = waiting.rule.rpartition("/")
+        facts = _facts(place, "" if entry else waiting.rule, rule)
+        note_alert(write, "fired", waiting.group_id, entry, facts)
         _fired(write, wanted)
+
+
+def _facts(name: str, trigger: str, rule: TriggerRule) -> dict[str, object]:
+    """What the bus is told of a rule."""
+    told = {"rule": name, "trigger": trigger or None, "action": rule.action_script}
+    return {**told, "matching_rule": rule.matching_rule[:_MOST_TOLD]}
 
 
 def _fired(write: Write, wanted: WantedAction) -> None:

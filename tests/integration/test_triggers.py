@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -215,7 +217,8 @@ def test_the_actions_that_ship_are_told_of_an_alert_and_of_its_end(tmp_path: Pat
         return 204, b""
 
     with http_server(take, content_type="application/json") as url:
-        more = f"[actions]\nwebhook_url = '{url}/alerts'\nlog_file = '{tmp_path}/alerts'\n"
+        more = "[events]\npublish = true\n[actions]\n"
+        more += f"webhook_url = '{url}/alerts'\nlog_file = '{tmp_path}/alerts'\n"
         with trigger_scene("sqlite", tmp_path, more=more, shipped=True) as scene:
             scene.say("shipped", "<load>9</load>")
             scene.add(
@@ -234,3 +237,13 @@ def test_the_actions_that_ship_are_told_of_an_alert_and_of_its_end(tmp_path: Pat
             told = [json.loads(line) for line in lines]
             assert [one["state"] for one in told] == ["fired", "recovered"]
             assert told[0]["since"] == told[1]["since"]
+            # The service's own life on the event bus, too: each of the two rules, and its end.
+            until(lambda: len(published(scene)) == 4)
+            assert sorted(published(scene)) == ["fired", "fired", "recovered", "recovered"]
+
+
+def published(scene: TriggerScene) -> list[str]:
+    """What became of alerts, as the event bus in the store has it."""
+    with closing(sqlite3.connect(scene.store.removeprefix("sqlite:///"))) as found:
+        rows = found.execute("SELECT body FROM events WHERE topic LIKE '1112.%'").fetchall()
+    return ["recovered" if b"recovered" in bytes(body) else "fired" for (body,) in rows]

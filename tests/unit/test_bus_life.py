@@ -123,6 +123,18 @@ def test_what_happens_beside_changes(kind: str, group: str, topic: str) -> None:
     assert read(found).name == kind
 
 
+@pytest.mark.parametrize(("kind", "status"), [("fired", "ERROR"), ("recovered", "")])
+def test_an_alert_is_told_of_the_entry_whose_rule_it_is(kind: str, status: str) -> None:
+    detail = json.dumps({"rule": "0", "action": "mail", "matching_rule": "//load > 5"})
+    (found,) = LIFE.of_happening(Happening(3, NOW, kind, 1, "0661", detail), "A")
+    assert found.routing_key == "1112.A.0661"
+    event = read(found)
+    assert event.name == kind
+    told = json.loads(event.body)
+    assert (told["entry"], told["rule"], told["action"]) == ("0661", "0", "mail")
+    assert (event.status is not None and event.status.name == "ERROR") == bool(status)
+
+
 def test_a_kind_of_a_later_version_is_passed_over() -> None:
     assert list(LIFE.of_happening(Happening(3, NOW, "triggered", 1, "x", ""), "A")) == []
 
