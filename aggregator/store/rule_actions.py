@@ -127,8 +127,9 @@ _CLAIMABLE = (
     )
     .order_by(rule_actions.c.due, rule_actions.c.at)
     .limit(bindparam("most"))
-    .with_for_update(skip_locked=True)
 )
+_CLAIMED = _CLAIMABLE.with_for_update(skip_locked=True)
+_ANY = _CLAIMABLE.with_only_columns(rule_actions.c.id)
 CLAIM = Statement(
     update(rule_actions)
     .where(rule_actions.c.id == bindparam("of"))
@@ -222,6 +223,12 @@ def want_action(write: Write, wanted: WantedAction) -> bool:
     return True
 
 
+def any_claimable(connection: Connection, shards: Collection[int], *, of: int, now: int) -> bool:
+    """Whether an action is due in these shards: to look costs no transaction that writes."""
+    asked: dict[str, Any] = {"now": now, "shards": sorted(shards), "of": of, "most": 1}
+    return connection.execute(_ANY, asked).first() is not None
+
+
 def claim_actions(
     write: Write, shards: Collection[int], *, of: int, by: str, most: int
 ) -> list[ClaimedAction]:
@@ -231,7 +238,7 @@ def claim_actions(
     there are. What is returned is started: nobody else is given it.
     """
     asked: dict[str, Any] = {"now": write.now, "shards": sorted(shards), "of": of, "most": most}
-    rows = [tuple(row) for row in write.connection.execute(_CLAIMABLE, asked)]
+    rows = [tuple(row) for row in write.connection.execute(_CLAIMED, asked)]
     for row in rows:
         write.run(CLAIM, of=row[0], by=by)
     return [

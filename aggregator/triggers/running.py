@@ -25,6 +25,7 @@ from aggregator.store.rule_actions import (
     UNKNOWN,
     ClaimedAction,
     abandoned,
+    any_claimable,
     claim_actions,
     end_action,
     try_again,
@@ -140,17 +141,20 @@ class Running:
             return
         if epochs != self._known:
             await self._take_over(epochs)
-        waiting = await self._ask(self._due)
+        waiting, is_any = await self._ask(self._due)
         for rule in waiting:
             if await self._write(partial(self._fire, rule, epochs)):
                 await self._show(rule.group_id, rule.entry_id)
         free = self._most - len(self._tasks)
-        claimed = await self._write(partial(self._claim, epochs, free)) if free > 0 else []
+        claimed: list[ClaimedAction] = []
+        if free > 0 and (is_any or waiting):
+            claimed = await self._write(partial(self._claim, epochs, free))
         for action in claimed:
             task = asyncio.create_task(self._do(action))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if len(claimed) == free:
+        if claimed:
+            # There may be more; it is looked at once again.
             self._some.set()
 
     async def finish(self, *, within: float) -> None:
@@ -177,10 +181,11 @@ class Running:
         held: dict[int, int] = dict(HELD.rows(write.connection, of=self._holder))
         return {shard: epoch for shard, epoch in epochs.items() if held.get(shard) == epoch}
 
-    def _due(self, connection: Any) -> list[WaitingRule]:
-        shards = frozenset(self._epochs())
-        now = self._watching.now()
-        return due_rules(connection, now=now, shards=shards, of=self._shards, most=_MOST_DUE)
+    def _due(self, connection: Any) -> tuple[list[WaitingRule], bool]:
+        """Rules that fire by the clock, and whether any action is to be begun."""
+        shards, now, of = frozenset(self._epochs()), self._watching.now(), self._shards
+        waiting = due_rules(connection, now=now, shards=shards, of=of, most=_MOST_DUE)
+        return waiting, any_claimable(connection, shards, now=now, of=of)
 
     def _fire(self, waiting: WaitingRule, epochs: Mapping[int, int], write: Write) -> bool:
         """Fire a rule whose moment came, unless something was heard meanwhile."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -96,3 +97,44 @@ def test_what_is_wrong_is_told_in_one_line(
     assert told in ended.err
     assert len(ended.err.strip().splitlines()) == 1
     assert soap.AGG not in ended.err
+
+
+FILE = """<ServiceGroupRegistrations xmlns="http://mds.globus.org/servicegroup/client"
+    xmlns:wsa="http://schemas.xmlsoap.org/ws/2004/03/addressing"
+    xmlns:agg="http://mds.globus.org/aggregator/types">
+  <defaultServiceGroupEPR>
+    <wsa:Address>
+      {base}/DefaultTriggerService
+    </wsa:Address>
+  </defaultServiceGroupEPR>
+  <ServiceGroupRegistrationParameters>
+    <RegistrantEPR><wsa:Address>http://member.example.org/filed</wsa:Address></RegistrantEPR>
+    <RefreshIntervalSecs>600</RefreshIntervalSecs>
+    <Content xsi:type="agg:AggregatorContent"
+        xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
+      <agg:AggregatorConfig xsi:type="agg:AggregatorConfig">
+        <agg:ExecutionPollType>
+          <agg:PollIntervalMillis>200</agg:PollIntervalMillis>
+          <agg:ProbeName>said</agg:ProbeName>
+        </agg:ExecutionPollType>
+        <trigger:TriggerRuleType xmlns:trigger="http://mds.globus.org/2004/08/trigger/types">
+          <trigger:matchingRule>//*[local-name()='load'][. &gt; 5]</trigger:matchingRule>
+          <trigger:actionScript>act</trigger:actionScript>
+          <trigger:minimumFiringInterval>600</trigger:minimumFiringInterval>
+        </trigger:TriggerRuleType>
+      </agg:AggregatorConfig>
+      <agg:AggregatorData/>
+    </Content>
+  </ServiceGroupRegistrationParameters>
+</ServiceGroupRegistrations>"""
+
+
+def test_a_registration_file_of_mds4_brings_its_rule(scene: TriggerScene, tmp_path: Path) -> None:
+    scene.say("filed", "<load>9</load>")
+    before = len(scene.told())
+    file = tmp_path / "triggers.xml"
+    file.write_text(FILE.format(base=base(scene)))
+    done = run("mds-servicegroup-add", "-a", "--once", str(file))
+    assert done.status == 0, done.err
+    until(lambda: scene.states()[before:] == ["fired"])
+    until(lambda: scene.outcome("filed") == "done")

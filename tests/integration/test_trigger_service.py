@@ -178,6 +178,51 @@ def test_a_trigger_fires_once_it_is_enabled_and_tells_the_end(
     destroy(scene, number)
 
 
+def test_of_two_registrations_of_a_member_the_first_feeds_its_triggers(
+    scene: TriggerScene,
+) -> None:
+    scene.behave("exit 0")
+    before = len(scene.told())
+    group = f"{scene.service.url}/wsrf/services/TriggerRegistrationService"
+    scene.say("twice", "<load>9</load>")
+    first = scene.add("twice", group=group)
+    number = create(scene, "twice")
+    values = {"MatchingRule": "//load > 5", "ActionScript": "act", "MinimumMatchTime": "0"}
+    change(scene, number, TriggerStatus="enabled", MinimumFiringInterval="3600", **values)
+    until(lambda: len(scene.told()) == before + 1)
+    # It says that all is well, and is not asked.
+    scene.add("twice", group=group, probe="quiet")
+    until(lambda: soap.get_property(group, "sg:Entry").content.count(b"<load>1</load>") >= 1)
+    checked = text(scene, number, "RuleLastCheckedAt")
+    until(lambda: text(scene, number, "RuleLastCheckedAt") > checked)
+    assert scene.states()[before:] == ["fired"]
+    # Until the first is gone.
+    soap.destroy(first)
+    until(lambda: scene.states()[before:] == ["fired", "recovered"])
+    destroy(scene, number)
+
+
+def test_an_edited_rule_begins_anew_and_keeps_its_interval(scene: TriggerScene) -> None:
+    scene.behave("exit 0")
+    before = len(scene.told())
+    group = f"{scene.service.url}/wsrf/services/TriggerRegistrationService"
+    scene.say("edited", "<load>9</load>")
+    scene.add("edited", group=group)
+    number = create(scene, "edited")
+    values = {"MatchingRule": "//load > 5", "ActionScript": "act", "MinimumMatchTime": "0"}
+    change(scene, number, TriggerStatus="enabled", MinimumFiringInterval="3600", **values)
+    until(lambda: len(scene.told()) == before + 1)
+    fired = text(scene, number, "ActionFiredAt")
+    assert change(scene, number, MatchingRule="//load > 6").status == 200
+    until(lambda: text(scene, number, "ConditionTrueSince") > fired)
+    assert text(scene, number, "ActionFiredAt") == fired
+    # No alert was raised by the new rule, so that none ends.
+    scene.say("edited", "<load>1</load>")
+    until(lambda: not text(scene, number, "ConditionTrueSince"))
+    assert scene.states()[before:] == ["fired"]
+    destroy(scene, number)
+
+
 def test_changes_are_done_as_a_whole_or_not_at_all(scene: TriggerScene) -> None:
     number = create(scene, "whole")
     wrong = [

@@ -183,6 +183,28 @@ def test_a_rule_that_can_not_work_refuses_the_add_and_leaves_nothing(
     assert len(soap.entries(scene.group)) == before
 
 
+def test_firings_are_counted_and_found_by_xpath(scene: TriggerScene) -> None:
+    scene.say("counted", "<load>9</load>")
+    scene.behave("exit 0")
+    declare = f'xmlns:trig="{TRIGGER}" xmlns:m="http://mds.globus.org/metrics/2004/09"'
+
+    def total() -> int:
+        answer = soap.query(scene.group, "//trig:ActionsFiredCount/m:total", declare=declare)
+        return int(answer.body[0].text)
+
+    before = total()
+    scene.add("counted", rule(LOAD, minimumFiringInterval=3600))
+    until(lambda: scene.outcome("counted") == "done")
+    assert total() == before + 1
+    for family in ("gt4", "oasis"):
+        found = soap.query(
+            scene.group, "count(//trig:TriggerStatus) > 0", family=family, declare=declare
+        )
+        assert "".join(found.body.itertext()) == "true"
+    index = scene.group.replace("DefaultTriggerService", "DefaultIndexService")
+    assert b"ActionsFiredCount" not in soap.query(index, "/").content
+
+
 def test_the_registration_of_mds4s_how_to_is_taken(scene: TriggerScene) -> None:
     """The TriggerRuleType of GT 4.1.3's how-to, written anew: prefixes by namespaceMappings."""
     glue = "http://mds.globus.org/glue/ce/1.1"

@@ -72,13 +72,13 @@ class TriggerScene:
         (self.folder / "behave").write_text(script + "\n")
 
     def add(
-        self, name: str, *rules: str, millis: int = 200, group: str = ""
+        self, name: str, *rules: str, millis: int = 200, group: str = "", probe: str = "said"
     ) -> soap.EntryReference:
         """Register a member with rules."""
         config = (
             f'<agg:AggregatorConfig xmlns:agg="{AGG}" xmlns:trigger="{TRIGGER}">'
             f"<agg:ExecutionPollType><agg:PollIntervalMillis>{millis}</agg:PollIntervalMillis>"
-            "<agg:ProbeName>said</agg:ProbeName></agg:ExecutionPollType>"
+            f"<agg:ProbeName>{probe}</agg:ProbeName></agg:ExecutionPollType>"
             f"{''.join(rules)}</agg:AggregatorConfig>"
         )
         return soap.add(group or self.group, f"http://member.example.org/{name}", config)
@@ -135,6 +135,7 @@ def trigger_scene(
     for name in ("data", "done", "probes", "actions"):
         (folder / name).mkdir(parents=True)
     _executable(folder / "probes" / "said", PROBE.format(folder=folder))
+    _executable(folder / "probes" / "quiet", "#!/bin/sh\necho '<load>1</load>'\n")
     for name in ("act", "other"):
         _executable(folder / "actions" / name, ACTION.format(folder=folder))
     with database(kind, folder) as store:
