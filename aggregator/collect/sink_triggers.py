@@ -44,11 +44,13 @@ class SinkTriggers:
         addresses = {delivery.entry.epr.address.strip() for delivery in batch}
         fed = await self.watching.ask(partial(fed_by, addresses=addresses, now=self.watching.now()))
         watched = []
+        feeding: dict[str, int] = {}
         for delivery in batch:
             assigned = self.assigned[delivery.entry.key]
             for trigger in fed.get(delivery.entry.epr.address.strip(), ()):
-                # Another registration of the same member that still lives feeds it already.
-                if trigger.entry_id in (None, assigned.id):
+                # Another registration of the same member that still lives may feed it already.
+                feeder = trigger.entry_id or feeding.setdefault(trigger.id, assigned.id)
+                if feeder == assigned.id:
                     watched.append(
                         self._watched(
                             delivery,
@@ -56,6 +58,7 @@ class SinkTriggers:
                             key=trigger.id,
                             name=trigger.name or trigger.id,
                             trigger=trigger.id,
+                            version=trigger.version,
                         )
                     )
         if watched:
@@ -72,7 +75,14 @@ class SinkTriggers:
         self.tables.also(unit)
 
     def _watched(
-        self, delivery: Delivery, rule: TriggerRule, *, key: str, name: str, trigger: str = ""
+        self,
+        delivery: Delivery,
+        rule: TriggerRule,
+        *,
+        key: str,
+        name: str,
+        trigger: str = "",
+        version: int = 0,
     ) -> Watched:
         assigned = self.assigned[delivery.entry.key]
         return Watched(
@@ -90,4 +100,5 @@ class SinkTriggers:
             data=delivery.collected.content or (),
             pushed=not assigned.plan.interval,
             trigger=trigger,
+            version=version,
         )

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aggregator.errors import QueryFailed, StoreUnavailable
@@ -24,11 +24,19 @@ from aggregator.store.rule_actions import (
     latest_actions,
     want_action,
 )
-from aggregator.store.rule_states import RuleState, WaitingRule, load_states, save_state
+from aggregator.store.rule_states import (
+    RuleState,
+    WaitingRule,
+    change_trouble,
+    load_states,
+    save_state,
+)
+from aggregator.store.triggers import trigger_version
 from aggregator.store.write import Write
 from aggregator.triggers import metrics
 from aggregator.triggers.action_input import Alert, action_input
 from aggregator.triggers.decision import Verdict, decide
+from aggregator.triggers.penalties import Penalties
 from aggregator.triggers.status import trigger_status
 from aggregator.wire.namespaces import AGG
 from aggregator.wire.subscribing import Condition
@@ -42,8 +50,6 @@ Ask = Callable[[Callable[[Any], Any]], Awaitable[Any]]
 _MOST_RESULT = 256 * 1024
 #: Seconds that the rules of one delivery to the sink may take together.
 _BUDGET = 5.0
-#: Seconds that an expression is left out after it took too long: the first time, and at most.
-_FIRST_PENALTY, _LONGEST_PENALTY = 60.0, 3600.0
 _OPENING = f'<agg:AggregatorData xmlns:agg="{AGG}">'.encode()
 _CLOSING = b"</agg:AggregatorData>"
 
@@ -53,7 +59,8 @@ class Watched:
     """A rule and the data that it is held against.
 
     ``key`` is what the rule is known by in the store, ``name`` for people, ``trigger`` the id of
-    the trigger that it is of. ``pushed`` says that the data stays as it is until more comes.
+    the trigger that it is of, ``version`` which of its versions it is. ``pushed`` says that the
+    data stays as it is until more comes.
     """
 
     key: str
@@ -70,6 +77,7 @@ class Watched:
     data: tuple[bytes, ...]
     pushed: bool = False
     trigger: str = ""
+    version: int = 0
 
     @property
     def document(self) -> bytes:
@@ -78,36 +86,27 @@ class Watched:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What a rule's expression said at an instant. ``holds`` is None where that can't be told;
+    ``trouble`` says why, or is None where nothing new is known of that."""
+
+    at: int
+    holds: bool | None = None
+    result: str | None = None
+    trouble: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
-    """What became of a rule: its state from now on, whether it fires, what its action is told."""
+    """What becomes of a rule of which `before` was known: its state from now on, whether it fires,
+    what its action is told."""
 
     watched: Watched
+    found: Found
+    before: RuleState
     state: RuleState
-    verdict: Verdict
-    told: bytes
-
-
-@dataclass(slots=True)
-class Penalties:
-    """Which expressions are left out, and until when, by a clock in seconds."""
-
-    clock: Callable[[], float] = time.monotonic
-    _until: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    def is_out(self, key: str) -> bool:
-        """Whether the rule is left out now."""
-        return self._until.get(key, (0.0, 0.0))[0] > self.clock()
-
-    def add(self, key: str) -> float:
-        """Leave a rule out from now on; for how many seconds."""
-        length = self._until.get(key, (0.0, 0.0))[1]
-        length = min(length * 2 or _FIRST_PENALTY, _LONGEST_PENALTY)
-        self._until[key] = self.clock() + length, length
-        return length
-
-    def lift(self, key: str) -> None:
-        """Take note that the rule could be evaluated."""
-        self._until.pop(key, None)
+    verdict: Verdict = ""
+    told: bytes = b""
 
 
 class Watching:
@@ -149,8 +148,8 @@ class Watching:
         seen: dict[int, Seen] = {}
         for place in order:
             one = watched[place]
-            state = states.get(one.key, RuleState())
-            seen[place] = await self._look_at(one, state, in_time=time.monotonic() < budget)
+            found = await self._look_at(one, in_time=time.monotonic() < budget)
+            seen[place] = self._seen(one, found, states.get(one.key, RuleState()))
         return [seen[place] for place in range(len(watched))]
 
     async def statuses(self, seen: Sequence[Seen]) -> list[bytes]:
@@ -174,28 +173,33 @@ class Watching:
         ends = seen.verdict == "recovered"
         return bool(seen.verdict) and (not ends or self._tells_end(seen.watched.rule.action_script))
 
-    async def _look_at(self, one: Watched, state: RuleState, *, in_time: bool) -> Seen:
+    async def _look_at(self, one: Watched, *, in_time: bool) -> Found:
         now = self._clock()
         if self._penalties.is_out(one.key):
-            return Seen(one, state, "", b"")
+            return Found(now)
         if not in_time:
             late = "other rules took too long; it is evaluated when data comes again"
-            return Seen(one, replace(state, trouble=late), "", b"")
+            return Found(now, trouble=late)
         condition = Condition(one.rule.matching_rule, dict(one.rule.namespaces))
         try:
             holds, result = await self._filters.selected(condition, one.document, most=_MOST_RESULT)
         except QueryFailed as error:
-            return Seen(one, replace(state, trouble=self._trouble(one, error)), "", b"")
+            return Found(now, trouble=self._trouble(one, error))
         except StoreUnavailable as error:
-            return Seen(one, replace(state, trouble=str(error)), "", b"")
+            return Found(now, trouble=str(error))
         self._penalties.lift(one.key)
-        state = replace(state, trouble="")
-        before = state.true_since
-        state, verdict = decide(one.rule, state, holds=holds, now=now, pushed=one.pushed)
+        return Found(now, holds, result, "")
+
+    def _seen(self, one: Watched, found: Found, before: RuleState) -> Seen:
+        state = before if found.trouble is None else replace(before, trouble=found.trouble)
+        if found.holds is None:
+            return Seen(one, found, before, state)
+        state, verdict = decide(one.rule, state, holds=found.holds, now=found.at, pushed=one.pushed)
         told = b""
         if verdict or state.due is not None:
-            told = self._told(one, state, verdict or "fired", result, since=before)
-        return Seen(one, state, verdict, told)
+            since = before.true_since
+            told = self._told(one, state, verdict or "fired", found.result, since=since)
+        return Seen(one, found, before, state, verdict, told)
 
     def _trouble(self, one: Watched, error: QueryFailed) -> str:
         told = str(error).replace("the filter", "the matchingRule")
@@ -215,7 +219,7 @@ class Watching:
             member=one.member,
             expression=one.rule.matching_rule,
             since=state.true_since if kind == "fired" else since,
-            at=state.due or self._clock(),
+            at=state.due or state.checked_at or self._clock(),
             epr=one.epr,
             config=one.config,
             data=one.data if one.rule.full_input else None,
@@ -225,16 +229,25 @@ class Watching:
 
     def write(self, write: Write, seen: Sequence[Seen]) -> None:
         """Store what was seen, with the actions that it asks for: all of it or nothing."""
-        for one in seen:
-            if one.verdict:
-                metrics.FIRED.labels(one.verdict).inc()
-                self.on_fired()
-        for one in seen:
-            of = one.watched
+        seen = [one for one in seen if self._is_current(write, one.watched)]
+        known = load_states(write.connection, [one.watched.key for one in seen])
+        for given in seen:
+            of, before = given.watched, known.get(given.watched.key, RuleState())
+            # It may have fired by the clock meanwhile.
+            one = given if before == given.before else self._seen(of, given.found, before)
+            if one.found.holds is None and before.checked_at is not None:
+                change_trouble(write, of.key, one.state)
+                continue
             waiting = json.dumps(of.rule.dumps()) if one.state.due is not None else ""
             save_state(write, of.key, of.entry_id, one.state, waiting=waiting, told=one.told)
             if one.verdict:
+                metrics.FIRED.labels(one.verdict).inc()
+                self.on_fired()
                 self.want(write, one)
+
+    def _is_current(self, write: Write, one: Watched) -> bool:
+        """Whether a rule is still as it was held against the data; so it stays until the commit."""
+        return not one.trigger or trigger_version(write.connection, one.trigger) == one.version
 
     def want(self, write: Write, seen: Seen) -> None:
         """Store that the action of a rule is to be run, and count it where the rule fired."""
