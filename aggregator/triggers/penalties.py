@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 #: Seconds that an expression is left out after it took too long: the first time, and at most.
@@ -31,3 +32,17 @@ class Penalties:
     def lift(self, key: str) -> None:
         """Take note that the rule could be evaluated."""
         self._until.pop(key, None)
+
+    def order(self, rules: Sequence[tuple[str, int]], *, quick: Collection[str]) -> list[int]:
+        """In which order to evaluate rules, each given by its key and its entry; their places.
+
+        Those known to be `quick` come first and who took too long the last time last; in between,
+        and among these, each entry's first rule comes before any entry's second.
+        """
+        nth: Counter[tuple[int, int]] = Counter()
+        ranks: list[tuple[int, int]] = []
+        for key, entry in rules:
+            kind = 2 if key in self._until else 0 if key in quick else 1
+            ranks.append((kind, nth[kind, entry]))
+            nth[kind, entry] += 1
+        return sorted(range(len(rules)), key=ranks.__getitem__)

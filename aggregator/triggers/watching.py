@@ -143,10 +143,11 @@ class Watching:
         keys = [one.key for one in watched]
         states = await self.ask(lambda connection: load_states(connection, keys))
         budget = time.monotonic() + _BUDGET
-        # Who is new may be slow: those known to be quick come first.
-        order = sorted(range(len(watched)), key=lambda place: watched[place].key not in states)
+        # Who was never evaluated may be slow.
+        quick = {key for key, state in states.items() if state.checked_at is not None}
+        rules = [(one.key, one.entry_id) for one in watched]
         seen: dict[int, Seen] = {}
-        for place in order:
+        for place in self._penalties.order(rules, quick=quick):
             one = watched[place]
             found = await self._look_at(one, in_time=time.monotonic() < budget)
             seen[place] = self._seen(one, found, states.get(one.key, RuleState()))
