@@ -205,7 +205,7 @@ class _Role:
         for recorder in parts.recorders.values():
             with contextlib.suppress(StoreUnavailable, TimeoutError):
                 await asyncio.wait_for(recorder.flush(), _FLUSH)
-        await parts.triggers.finish(within=_FINISH)
+        await parts.triggers.finish(within=2 * _FINISH)
         with contextlib.suppress(StoreUnavailable, TimeoutError):
             await asyncio.wait_for(parts.delivery.finish(), _FLUSH)
         await self._end_bus(parts)

@@ -13,7 +13,8 @@ from aggregator.store.rule_states import forget_rule
 from aggregator.store.sink_tables import StoreTables
 from aggregator.store.write import Write
 from aggregator.triggers.fed import fed_by
-from aggregator.triggers.watching import Watched, Watching
+from aggregator.triggers.watched import Watched
+from aggregator.triggers.watching import Watching
 from aggregator.wire.trigger_rules import TriggerRule
 
 
@@ -44,11 +45,13 @@ class SinkTriggers:
         addresses = {delivery.entry.epr.address.strip() for delivery in batch}
         fed = await self.watching.ask(partial(fed_by, addresses=addresses, now=self.watching.now()))
         watched = []
+        feeding: dict[str, int] = {}
         for delivery in batch:
             assigned = self.assigned[delivery.entry.key]
             for trigger in fed.get(delivery.entry.epr.address.strip(), ()):
-                # Another registration of the same member that still lives feeds it already.
-                if trigger.entry_id in (None, assigned.id):
+                # Another registration of the same member that still lives may feed it already.
+                feeder = trigger.entry_id or feeding.setdefault(trigger.id, assigned.id)
+                if feeder == assigned.id:
                     watched.append(
                         self._watched(
                             delivery,
@@ -56,6 +59,7 @@ class SinkTriggers:
                             key=trigger.id,
                             name=trigger.name or trigger.id,
                             trigger=trigger.id,
+                            version=trigger.version,
                         )
                     )
         if watched:
@@ -72,7 +76,14 @@ class SinkTriggers:
         self.tables.join(unit)
 
     def _watched(
-        self, delivery: Delivery, rule: TriggerRule, *, key: str, name: str, trigger: str = ""
+        self,
+        delivery: Delivery,
+        rule: TriggerRule,
+        *,
+        key: str,
+        name: str,
+        trigger: str = "",
+        version: int = 0,
     ) -> Watched:
         assigned = self.assigned[delivery.entry.key]
         return Watched(
@@ -90,4 +101,5 @@ class SinkTriggers:
             data=delivery.collected.content or (),
             pushed=not assigned.plan.interval,
             trigger=trigger,
+            version=version,
         )

@@ -122,14 +122,17 @@ def set_properties(site: Site, request: Request) -> Writing[Reply]:
         found = find_trigger(write.connection, key)
         if found is None:
             raise unknown_trigger(key)
-        stored, state = found
+        stored, _ = found
         before = after = opened(stored)
         for kind, name, texts in steps:
             after = changed(after, name, texts, adds=kind == "Insert")
         _check(site, before, after)
         if not change_trigger(write, written(stored, after)):
             raise Overtaken("somebody changed the trigger meanwhile")
-        change_state(write, key, state_after(state, before, after))
+        if (before.enabled, before.rule) != (after.enabled, after.rule):
+            # It may have fired since it was read; from the change on nobody else writes its state.
+            _, state = find_trigger(write.connection, key) or found
+            change_state(write, key, state_after(state, before, after))
 
     yield unit
     log.info("changed", extra={"trigger": key})

@@ -97,6 +97,11 @@ CHANGE = Statement(
         input=b"",
     )
 )
+TROUBLE = Statement(
+    update(rule_states)
+    .where(rule_states.c.rule == bindparam("of"))
+    .values(trouble=bindparam("new_trouble"))
+)
 FORGET = Statement(delete(rule_states).where(rule_states.c.rule == bindparam("of")))
 # Those of entries that went while no collector was there to be told.
 _orphaned = ~exists().where(entries.c.id == rule_states.c.entry_id) & rule_states.c.rule.like("%/%")
@@ -154,6 +159,11 @@ def change_state(write: Write, rule: str, state: RuleState) -> None:
         new_alerted=int(state.alerted),
         new_trouble=state.trouble,
     )
+
+
+def change_trouble(write: Write, rule: str, state: RuleState) -> None:
+    """Store why a rule can't be evaluated; for what it waits, it waits on."""
+    write.run(TROUBLE, of=rule, new_trouble=state.trouble)
 
 
 def due_rules(

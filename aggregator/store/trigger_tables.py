@@ -69,6 +69,14 @@ Index(
     sqlite_where=rule_actions.c.ended.is_(None),
     postgresql_where=rule_actions.c.ended.is_(None),
 )
+# Those of a rule that have not ended, which are few, among those that have.
+Index(
+    "rule_actions_waiting",
+    rule_actions.c.rule,
+    rule_actions.c.at,
+    sqlite_where=rule_actions.c.ended.is_(None),
+    postgresql_where=rule_actions.c.ended.is_(None),
+)
 
 # ActionsFiredCount, a metrics accumulator as RegistrationCount is (``accumulators``).
 action_counts = Table(

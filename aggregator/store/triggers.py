@@ -84,6 +84,10 @@ CHANGE = Statement(
         version=triggers.c.version + 1,
     )
 )
+# Nobody can change or remove it until what depends on it is committed.
+VERSION = Statement(
+    select(triggers.c.version).where(triggers.c.id == bindparam("of")).with_for_update(read=True)
+)
 REMOVE = Statement(delete(triggers).where(triggers.c.id == bindparam("of")))
 
 
@@ -126,6 +130,12 @@ def find_trigger(connection: Connection, number: str) -> tuple[StoredTrigger, Ru
     """A trigger and what is known of its rule, None where there is none."""
     row = ONE.row(connection, of=number)
     return None if row is None else _with_its_state(row)
+
+
+def trigger_version(connection: Connection, number: str) -> int | None:
+    """Which version of a trigger there is, until the transaction ends; None where there is none."""
+    row = VERSION.row(connection, of=number)
+    return None if row is None else int(row[0])
 
 
 def triggers_after(

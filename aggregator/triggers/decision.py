@@ -51,7 +51,10 @@ def fall_due(rule: TriggerRule, state: RuleState, *, now: int) -> tuple[RuleStat
     earliest = _earliest(rule, state, since=state.true_since, now=now)
     if earliest is None or now < earliest:
         return replace(state, due=earliest), ""
-    return replace(state, due=None, fired_at=now, alerted=True), "fired"
+    # It counts from when it was due: else firings by the clock would drift by how late it is heard,
+    # away from the collections, until one comes too early for it.
+    fired_at = state.due if now - state.due <= NEAR * SECOND else now
+    return replace(state, due=None, fired_at=fired_at, alerted=True), "fired"
 
 
 def _earliest(rule: TriggerRule, state: RuleState, *, since: int, now: int) -> int | None:

@@ -19,6 +19,7 @@ class Fed:
     id: str
     name: str
     rule: TriggerRule
+    version: int
     entry_id: int | None
 
 
@@ -28,5 +29,7 @@ def fed_by(connection: Any, *, addresses: Collection[str], now: int) -> Mapping[
     for fed in triggers_of(connection, sorted(addresses), now=now):
         stored = fed.trigger
         rule = TriggerRule.loads(json.loads(stored.rule))
-        found[stored.address].append(Fed(stored.id, stored.name, rule, fed.entry_id))
+        found[stored.address].append(
+            Fed(stored.id, stored.name, rule, stored.version, fed.entry_id)
+        )
     return found

@@ -11,8 +11,8 @@ import asyncio
 import json
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -30,7 +30,9 @@ from aggregator.store.rule_actions import (
     end_action,
     try_again,
 )
+from aggregator.store.rule_claims import give_back
 from aggregator.store.rule_states import WaitingRule, due_rules, load_states, save_state
+from aggregator.store.triggers import trigger_version
 from aggregator.store.write import Write
 from aggregator.triggers import metrics
 from aggregator.triggers.action_input import numbered
@@ -110,6 +112,9 @@ class Running:
         self._retry_for = round(retry_for * SECOND)
         self._known: Mapping[int, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._begun: set[str] = set()
+        # Whether something may be claimed of which this process was not told.
+        self._doubted = False
         self._some = asyncio.Event()
 
     def look_soon(self) -> None:
@@ -146,19 +151,36 @@ class Running:
             if await self._write(partial(self._fire, rule, epochs)):
                 await self._show(rule.group_id, rule.entry_id)
         free = self._most - len(self._tasks)
-        claimed: list[ClaimedAction] = []
-        if free > 0 and (is_any or waiting):
-            claimed = await self._write(partial(self._claim, epochs, free))
+        if free > 0 and (is_any or waiting or self._doubted):
+            begun = await self._begin(epochs, free)
+            # There may be more.
+            if len(begun) == free:
+                self._some.set()
+
+    async def _begin(self, epochs: Mapping[int, int], most: int) -> list[ClaimedAction]:
+        doubted, self._doubted = self._doubted, True
+        claim = partial(self._claim, epochs, most, frozenset(self._begun) if doubted else None)
+        claimed: list[ClaimedAction] = await self._write(claim)
         for action in claimed:
+            self._begun.add(action.id)
             task = asyncio.create_task(self._do(action))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        if claimed:
-            # There may be more; it is looked at once again.
-            self._some.set()
+            task.add_done_callback(partial(self._ended, action.id))
+        self._doubted = False
+        return claimed
+
+    def _ended(self, number: str, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._begun.discard(number)
+        # There is room for another one.
+        self._some.set()
 
     async def finish(self, *, within: float) -> None:
         """Let what runs end by itself for a while; the rest is unknown to who comes next."""
+        if self._doubted:
+            back = partial(give_back, by=self._process, begun=frozenset(self._begun))
+            with suppress(StoreUnavailable, TimeoutError):
+                await asyncio.wait_for(self._write(back), within)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within)
         for task in self._tasks:
@@ -191,6 +213,8 @@ class Running:
         """Fire a rule whose moment came, unless something was heard meanwhile."""
         if waiting.slot % self._shards not in self._held(write, epochs):
             return False
+        if "/" not in waiting.rule and trigger_version(write.connection, waiting.rule) is None:
+            return False
         state = load_states(write.connection, [waiting.rule]).get(waiting.rule)
         if state is None or state != waiting.state:
             return False
@@ -208,8 +232,12 @@ class Running:
             self._watching.want_due(write, waiting, rule, state)
         return bool(verdict)
 
-    def _claim(self, epochs: Mapping[int, int], most: int, write: Write) -> list[ClaimedAction]:
+    def _claim(
+        self, epochs: Mapping[int, int], most: int, begun: Collection[str] | None, write: Write
+    ) -> list[ClaimedAction]:
         held = self._held(write, epochs)
+        if begun is not None:
+            give_back(write, by=self._process, begun=begun)
         return claim_actions(write, held, of=self._shards, by=self._process, most=most)
 
     async def _do(self, action: ClaimedAction) -> None:

@@ -20,6 +20,9 @@ def show_again(write: Write, *, entry_id: int) -> None:
         return
     states = {rule: state for rule, state in states_of_entry(write.connection, entry_id).items()}
     own = sorted((rule for rule in states if "/" in rule), key=_place)
+    if len(own) != len(shown):
+        # A member's own data, which looks alike.
+        return
     last = latest_actions(write.connection, own)
     publish(write, entry_id, tuple(trigger_status(states[rule], last.get(rule)) for rule in own))
 

@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from aggregator.errors import QueryFailed, StoreUnavailable
@@ -25,13 +25,21 @@ from aggregator.store.rule_actions import (
     latest_actions,
     want_action,
 )
-from aggregator.store.rule_states import RuleState, WaitingRule, load_states, save_state
+from aggregator.store.rule_states import (
+    RuleState,
+    WaitingRule,
+    change_trouble,
+    load_states,
+    save_state,
+)
+from aggregator.store.triggers import trigger_version
 from aggregator.store.write import Write
 from aggregator.triggers import metrics
 from aggregator.triggers.action_input import Alert, action_input
-from aggregator.triggers.decision import Verdict, decide
+from aggregator.triggers.decision import decide
+from aggregator.triggers.penalties import Penalties
 from aggregator.triggers.status import trigger_status
-from aggregator.wire.namespaces import AGG
+from aggregator.triggers.watched import Found, Seen, Watched
 from aggregator.wire.subscribing import Condition
 from aggregator.wire.trigger_rules import TriggerRule
 
@@ -45,72 +53,6 @@ _MOST_TOLD = 1000
 _MOST_RESULT = 256 * 1024
 #: Seconds that the rules of one delivery to the sink may take together.
 _BUDGET = 5.0
-#: Seconds that an expression is left out after it took too long: the first time, and at most.
-_FIRST_PENALTY, _LONGEST_PENALTY = 60.0, 3600.0
-_OPENING = f'<agg:AggregatorData xmlns:agg="{AGG}">'.encode()
-_CLOSING = b"</agg:AggregatorData>"
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A rule and the data that it is held against.
-
-    ``key`` is what the rule is known by in the store, ``name`` for people, ``trigger`` the id of
-    the trigger that it is of. ``pushed`` says that the data stays as it is until more comes.
-    """
-
-    key: str
-    name: str
-    rule: TriggerRule
-    group: str
-    group_id: int
-    entry: str
-    entry_id: int
-    slot: int
-    member: str
-    epr: bytes
-    config: bytes
-    data: tuple[bytes, ...]
-    pushed: bool = False
-    trigger: str = ""
-
-    @property
-    def document(self) -> bytes:
-        """What the expression is evaluated on."""
-        return b"".join((_OPENING, *self.data, _CLOSING))
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What became of a rule: its state from now on, whether it fires, what its action is told."""
-
-    watched: Watched
-    state: RuleState
-    verdict: Verdict
-    told: bytes
-
-
-@dataclass(slots=True)
-class Penalties:
-    """Which expressions are left out, and until when, by a clock in seconds."""
-
-    clock: Callable[[], float] = time.monotonic
-    _until: dict[str, tuple[float, float]] = field(default_factory=dict)
-
-    def is_out(self, key: str) -> bool:
-        """Whether the rule is left out now."""
-        return self._until.get(key, (0.0, 0.0))[0] > self.clock()
-
-    def add(self, key: str) -> float:
-        """Leave a rule out from now on; for how many seconds."""
-        length = self._until.get(key, (0.0, 0.0))[1]
-        length = min(length * 2 or _FIRST_PENALTY, _LONGEST_PENALTY)
-        self._until[key] = self.clock() + length, length
-        return length
-
-    def lift(self, key: str) -> None:
-        """Take note that the rule could be evaluated."""
-        self._until.pop(key, None)
 
 
 class Watching:
@@ -147,13 +89,19 @@ class Watching:
         keys = [one.key for one in watched]
         states = await self.ask(lambda connection: load_states(connection, keys))
         budget = time.monotonic() + _BUDGET
-        # Who is new may be slow: those known to be quick come first.
-        order = sorted(range(len(watched)), key=lambda place: watched[place].key not in states)
+        # Who was never evaluated may be slow.
+        quick = {key for key, state in states.items() if state.checked_at is not None}
+        rules = [(one.key, one.entry_id) for one in watched]
         seen: dict[int, Seen] = {}
-        for place in order:
+        is_spoilt = False
+        for place in self._penalties.order(rules, quick=quick):
             one = watched[place]
-            state = states.get(one.key, RuleState())
-            seen[place] = await self._look_at(one, state, in_time=time.monotonic() < budget)
+            was_out = self._penalties.is_out(one.key)
+            # One that takes too long is enough: others that may do the same come with more data.
+            in_time = time.monotonic() < budget and not (is_spoilt and one.key not in quick)
+            found = await self._look_at(one, in_time=in_time)
+            is_spoilt = is_spoilt or (not was_out and self._penalties.is_out(one.key))
+            seen[place] = self._seen(one, found, states.get(one.key, RuleState()))
         return [seen[place] for place in range(len(watched))]
 
     async def statuses(self, seen: Sequence[Seen]) -> list[bytes]:
@@ -177,28 +125,32 @@ class Watching:
         ends = seen.verdict == "recovered"
         return bool(seen.verdict) and (not ends or self._tells_end(seen.watched.rule.action_script))
 
-    async def _look_at(self, one: Watched, state: RuleState, *, in_time: bool) -> Seen:
+    async def _look_at(self, one: Watched, *, in_time: bool) -> Found:
         now = self._clock()
         if self._penalties.is_out(one.key):
-            return Seen(one, state, "", b"")
+            return Found(now)
         if not in_time:
             late = "other rules took too long; it is evaluated when data comes again"
-            return Seen(one, replace(state, trouble=late), "", b"")
+            return Found(now, trouble=late)
         condition = Condition(one.rule.matching_rule, dict(one.rule.namespaces))
         try:
             holds, result = await self._filters.selected(condition, one.document, most=_MOST_RESULT)
         except QueryFailed as error:
-            return Seen(one, replace(state, trouble=self._trouble(one, error)), "", b"")
+            return Found(now, trouble=self._trouble(one, error))
         except StoreUnavailable as error:
-            return Seen(one, replace(state, trouble=str(error)), "", b"")
-        self._penalties.lift(one.key)
-        state = replace(state, trouble="")
-        before = state.true_since
-        state, verdict = decide(one.rule, state, holds=holds, now=now, pushed=one.pushed)
+            return Found(now, trouble=str(error))
+        return Found(now, holds, result, "")
+
+    def _seen(self, one: Watched, found: Found, before: RuleState) -> Seen:
+        state = before if found.trouble is None else replace(before, trouble=found.trouble)
+        if found.holds is None:
+            return Seen(one, found, before, state)
+        state, verdict = decide(one.rule, state, holds=found.holds, now=found.at, pushed=one.pushed)
         told = b""
         if verdict or state.due is not None:
-            told = self._told(one, state, verdict or "fired", result, since=before)
-        return Seen(one, state, verdict, told)
+            since = before.true_since
+            told = self._told(one, state, verdict or "fired", found.result, since=since)
+        return Seen(one, found, before, state, verdict, told)
 
     def _trouble(self, one: Watched, error: QueryFailed) -> str:
         told = str(error).replace("the filter", "the matchingRule")
@@ -218,7 +170,7 @@ class Watching:
             member=one.member,
             expression=one.rule.matching_rule,
             since=state.true_since if kind == "fired" else since,
-            at=state.due or self._clock(),
+            at=state.due or state.checked_at or self._clock(),
             epr=one.epr,
             config=one.config,
             data=one.data if one.rule.full_input else None,
@@ -228,16 +180,25 @@ class Watching:
 
     def write(self, write: Write, seen: Sequence[Seen]) -> None:
         """Store what was seen, with the actions that it asks for: all of it or nothing."""
-        for one in seen:
-            if one.verdict:
-                metrics.FIRED.labels(one.verdict).inc()
-                self.on_fired()
-        for one in seen:
-            of = one.watched
+        seen = [one for one in seen if self._is_current(write, one.watched)]
+        known = load_states(write.connection, [one.watched.key for one in seen])
+        for given in seen:
+            of, before = given.watched, known.get(given.watched.key, RuleState())
+            # It may have fired by the clock meanwhile.
+            one = given if before == given.before else self._seen(of, given.found, before)
+            if one.found.holds is None and before.checked_at is not None:
+                change_trouble(write, of.key, one.state)
+                continue
             waiting = json.dumps(of.rule.dumps()) if one.state.due is not None else ""
             save_state(write, of.key, of.entry_id, one.state, waiting=waiting, told=one.told)
             if one.verdict:
+                metrics.FIRED.labels(one.verdict).inc()
+                self.on_fired()
                 self.want(write, one)
+
+    def _is_current(self, write: Write, one: Watched) -> bool:
+        """Whether a rule is still as it was held against the data; so it stays until the commit."""
+        return not one.trigger or trigger_version(write.connection, one.trigger) == one.version
 
     def want(self, write: Write, seen: Seen) -> None:
         """Store that the action of a rule is to be run, and count it where the rule fired."""

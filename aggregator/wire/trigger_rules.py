@@ -119,7 +119,7 @@ def check_rule(rule: TriggerRule) -> None:
     """Raise ConfigError, naming the element, where a rule's expression or times can't work."""
     try:
         check_expression(rule.matching_rule, dict(rule.namespaces), longest=LONGEST_EXPRESSION)
-        etree.XPath(f"boolean({rule.matching_rule})", namespaces=dict(rule.namespaces))
+        etree.XPath(rule.matching_rule, namespaces=dict(rule.namespaces))
     except InvalidQuery as error:
         message = str(error).replace(
             "is not declared at the QueryExpression element; declare it there",

@@ -19,7 +19,8 @@ from aggregator.store.leases import take_shards
 from aggregator.store.rule_actions import latest_actions
 from aggregator.store.trigger_tables import rule_actions
 from aggregator.triggers.running import ActionEnd, Running
-from aggregator.triggers.watching import Watched, Watching
+from aggregator.triggers.watched import Watched
+from aggregator.triggers.watching import Watching
 from aggregator.wire.times import SECOND
 from aggregator.wire.trigger_rules import TriggerRule
 from tests import stores

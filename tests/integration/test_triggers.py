@@ -157,6 +157,7 @@ def test_a_hostile_expression_keeps_no_other_rule_waiting(scene: TriggerScene) -
         (rule("//x", action="../probes/said"), "actionScript"),
         (rule("//q:x"), "has no namespaceMappings"),
         (rule("//x["), "matchingRule"),
+        (rule("1) or (2"), "matchingRule: '1) or (2' is no XPath 1.0"),
         (rule("document('file:///etc/passwd')"), "is no function of XPath 1.0"),
         (rule("//x", minimumMatchTime="-1"), "minimumMatchTime: '-1' is no whole number"),
         (rule("//x", minimumFiringInterval="soon"), "minimumFiringInterval: 'soon'"),

@@ -136,3 +136,16 @@ def test_a_wait_that_ends_in_a_range_of_invalidity_goes_on_to_the_end_of_it() ->
     state, _ = decide(waiting, RuleState(), holds=True, now=now, pushed=True)
     assert state.due == now + 1000 * SECOND
     assert fall_due(waiting, state, now=now + 1000 * SECOND)[1] == "fired"
+
+
+def test_a_clock_that_is_heard_late_does_not_push_firings_away_from_the_collections() -> None:
+    of, state, fired = rule(minimum_firing_interval=60), RuleState(), 0
+    for tick in range(0, DAY, 60):
+        # Collections come up to 0.2 s late, and the clock is heard up to half a second late.
+        now = (START + tick) * SECOND + tick // 60 * 70_000 % 200_000
+        if state.due is not None:
+            state, verdict = fall_due(of, state, now=state.due + 400_000)
+            fired += verdict == "fired"
+        state, verdict = decide(of, state, holds=True, now=now)
+        fired += verdict == "fired"
+    assert fired >= DAY // 60 - 1

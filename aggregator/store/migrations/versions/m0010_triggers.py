@@ -108,6 +108,7 @@ def _make_actions() -> None:
     op.create_index("rule_actions_by_rule", "rule_actions", ["rule", "at"])
     op.create_index("rule_actions_by_end", "rule_actions", ["ended"])
     _index_where("rule_actions_open", "rule_actions", ["state", "due"], "ended IS NULL")
+    _index_where("rule_actions_waiting", "rule_actions", ["rule", "at"], "ended IS NULL")
 
 
 def downgrade() -> None:
