@@ -202,10 +202,15 @@ def test_a_node_may_not_fill_the_inbox(found: Reporting) -> None:
     assert report(found.url, "node9", "1", type="Whose").status == 201
 
 
+def _two(collector: psutil.Process) -> list[int]:
+    """The processes of both aggregators, while none of them is being made anew."""
+    found = [one.pid for one in collector.children() if one.name() == "mds-aggregator"]
+    return found if len(found) == 2 else []
+
+
 def test_the_aggregators_end_with_the_collector_however_it_ends(found: Reporting) -> None:
     collector = until(lambda: role_of(found.service, "collector"), what="the collector")
-    mine = [one.pid for one in collector.children() if one.name() == "mds-aggregator"]
-    assert len(mine) == 2
+    mine = until(lambda: _two(collector), what="both")
     collector.send_signal(signal.SIGKILL)
     until(lambda: not any(map(psutil.pid_exists, mine)), what="the end of its aggregators")
     wait_up(found)
