@@ -97,7 +97,7 @@ class Answering:
         try:
             return await self._found(request)
         except AggregatorFailed as error:
-            return RequestAnswer(error.reason, "text", str(error).encode())
+            return RequestAnswer(error.reason, "text", str(error).encode(errors="replace"))
         except LeaseLost:
             return _LATE
         except Exception:
@@ -117,5 +117,5 @@ class Answering:
                 return RequestAnswer("answered", reply.kind, reply.data)
             if reply.outcome != "none":
                 text = f"{one.name}: {reply.error}"
-                return RequestAnswer(reply.outcome, "text", text.encode())
+                return RequestAnswer(reply.outcome, "text", text.encode(errors="replace"))
         return RequestAnswer("none", "", b"")

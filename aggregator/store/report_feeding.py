@@ -14,6 +14,7 @@ from aggregator.store.outcomes import HELD
 from aggregator.store.report_tables import DEAD, DONE, WAITS, is_dead, reports, waits
 from aggregator.store.statement import Statement
 from aggregator.store.write import Write
+from aggregator.wire.text import plain_text
 
 SHARD = 0
 """Whoever holds the lease on this shard has the aggregators."""
@@ -175,7 +176,7 @@ def record_processed(write: Write, found: Sequence[Processed], *, holder: str, e
             count=one.tries,
             later=one.due or 0,
             by=" ".join(sorted(one.taken)),
-            why=one.error[:1000],
+            why=plain_text(one.error)[:1000],
         )
     return True
 

@@ -31,6 +31,7 @@ from aggregator.store.report_tables import (
 from aggregator.store.statement import Statement
 from aggregator.store.upsert import or_replace
 from aggregator.store.write import Write
+from aggregator.wire.text import plain_text
 
 CLEAR = Statement(delete(report_aggregators))
 ENTER = Statement(insert(report_aggregators))
@@ -148,7 +149,7 @@ def announce_aggregators(
             requests=json.dumps(one.requests),
             updates=json.dumps(one.updates),
             since=one.since or write.now,
-            error=one.error[:1000],
+            error=plain_text(one.error)[:1000],
         )
     return True
 
@@ -157,7 +158,7 @@ def tell_aggregator(write: Write, name: str, *, error: str, holder: str, epoch: 
     """Say that an aggregator runs from now on, or why it does not."""
     if not holds(write, holder=holder, epoch=epoch):
         return False
-    write.run(TELL, of=name, at=write.now, why=error[:1000])
+    write.run(TELL, of=name, at=write.now, why=plain_text(error)[:1000])
     return True
 
 

@@ -10,6 +10,7 @@ from aggregator.store.report_feeding import holds
 from aggregator.store.report_tables import report_sequence, report_updates
 from aggregator.store.statement import Statement
 from aggregator.store.write import Write
+from aggregator.wire.text import plain_text
 
 DRAW = Statement(
     update(report_sequence)
@@ -72,7 +73,7 @@ def append_update(
         sequence=sequence,
         at=write.now,
         aggregator=aggregator,
-        type=type,
+        type=plain_text(type),
         kind=kind,
         size=len(data),
         data=data,

@@ -16,4 +16,9 @@ def xml_text(text: str) -> str:
 
     For text that somebody else chose. What was read from XML needs `escape` alone.
     """
-    return escape(_FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text), _CARRIAGE_RETURN)
+    return escape(plain_text(text), _CARRIAGE_RETURN)
+
+
+def plain_text(text: str) -> str:
+    """`text` with U+FFFD for what neither XML nor every database can hold; nothing is escaped."""
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

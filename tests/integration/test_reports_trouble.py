@@ -31,7 +31,7 @@ TROUBLED = """
 
     class Troubled(Aggregator):
         reporttype = "Trouble"
-        requesttypes = "OwnPid", "Large", "Strange"
+        requesttypes = "OwnPid", "Large", "Strange", "Odd"
         tries = {}
 
         def processReport(self, msg):
@@ -44,7 +44,10 @@ TROUBLED = """
             if what == "die":
                 os._exit(3)
             if what == "raise":
-                raise ValueError("no such thing")
+                raise ValueError("no <such> thing")
+            if what == "strange":
+                self.comm.sendToSinks("x", "a\\0b\\ud800")
+                raise ValueError("a\\0b\\ud800c")
             if what == "exit":
                 raise SystemExit(1)
             if what == "chatter":
@@ -54,6 +57,8 @@ TROUBLED = """
         def processREQUEST(self, msg):
             if msg.type == "OwnPid":
                 return str(os.getpid())
+            if msg.type == "Odd":
+                raise ValueError("a\\0b\\ud800c")
             if msg.type == "Large":
                 return b"x" * 2_000_000
             return object()
@@ -111,7 +116,7 @@ def is_dead(found: Reporting, id: str) -> bool:
     return id in {one["id"] for one in status(found.url, "dead")["dead"]}
 
 
-@pytest.mark.parametrize("how", ["hang", "die", "raise", "exit"])
+@pytest.mark.parametrize("how", ["hang", "die", "raise", "exit", "strange"])
 def test_a_report_whose_processing_fails_is_dead_after_some_tries(
     found: Reporting, how: str
 ) -> None:
@@ -128,8 +133,10 @@ def test_a_report_whose_processing_fails_is_dead_after_some_tries(
     assert {
         "hang": "took longer than 1 s",
         "die": "its process ended",
-        "raise": "ValueError: no such thing",
+        "raise": "ValueError: no <such> thing",
         "exit": "SystemExit: 1",
+        # What no database, or no encoding, has a character for.
+        "strange": "ValueError: a\N{REPLACEMENT CHARACTER}b\N{REPLACEMENT CHARACTER}c",
     }[how] in dead["error"]
 
 
@@ -173,6 +180,8 @@ def test_an_answer_that_is_too_large_or_no_data_costs_that_request_alone(
     assert (large.status, large.json["reason"]) == (502, "large")
     assert strange.status == 502
     assert "returned a object, which can't be sent" in strange.json["message"]
+    odd = request(found.url, "Odd")
+    assert (odd.status, odd.json["message"][:22]) == (502, "Troubled: ValueError: ")
     assert pid(found) == before
 
 
@@ -202,10 +211,15 @@ def test_a_node_may_not_fill_the_inbox(found: Reporting) -> None:
     assert report(found.url, "node9", "1", type="Whose").status == 201
 
 
+def _two(collector: psutil.Process) -> list[int]:
+    """The processes of both aggregators, while none of them is being made anew."""
+    found = [one.pid for one in collector.children() if one.name() == "mds-aggregator"]
+    return found if len(found) == 2 else []
+
+
 def test_the_aggregators_end_with_the_collector_however_it_ends(found: Reporting) -> None:
     collector = until(lambda: role_of(found.service, "collector"), what="the collector")
-    mine = [one.pid for one in collector.children() if one.name() == "mds-aggregator"]
-    assert len(mine) == 2
+    mine = until(lambda: _two(collector), what="both")
     collector.send_signal(signal.SIGKILL)
     until(lambda: not any(map(psutil.pid_exists, mine)), what="the end of its aggregators")
     wait_up(found)

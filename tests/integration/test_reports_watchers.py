@@ -157,14 +157,9 @@ def test_the_service_stops_in_time_with_watchers(found: Reporting, tmp_path: Pat
     with contextlib.ExitStack() as stack:
         streams = [stack.enter_context(watching(found.url)) for _ in range(10)]
         push(found, "last")
-        # What other tests pushed may come before it.
-        last = [next(one for one in events if '"last:' in one.data) for events in streams]
+        for events in streams:
+            assert any('"last:' in one.data for one in events)
         assert found.service.stop(within=12) == 0
         for events in streams:
             with contextlib.suppress(OSError):
                 assert list(events) == []
-        found.start_again()
-        wait_up(found)
-        push(found, "after")
-        with watching(found.url, after=last[0].id) as events:
-            assert json.loads(next(events).data)["data"].startswith("after:")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from typing import Any
 
 import pytest
@@ -97,6 +99,13 @@ def test_what_is_sent_of_a_value(value: Any, wanted: Any) -> None:
 def test_what_can_not_be_sent_is_told(value: Any) -> None:
     with pytest.raises(AggregatorFailed, match="which can't be sent"):
         said(value)
+
+
+def test_without_protobuf_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.protobuf", None)
+    monkeypatch.delitem(sys.modules, "aggregator.reports.messages")
+    with pytest.raises(ModuleNotFoundError, match=r"install mds-aggregator\[reports\]"):
+        importlib.import_module("aggregator.reports.messages")
 
 
 @pytest.mark.parametrize("piece", [1, 3, 7, 10_000])

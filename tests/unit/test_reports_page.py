@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import click
+
 from aggregator.agent.spool import MOST
+from aggregator.cli.main import main
 from aggregator.config import Settings
 from aggregator.config.measures import show_size
 from aggregator.config.report_tokens import read_report_tokens
@@ -28,6 +32,17 @@ def test_the_tokens_that_are_shown_are_read(tmp_path: Path) -> None:
     file.chmod(0o600)
     site, gui, admin = read_report_tokens(str(file))
     assert (site.nodes, gui.updates, admin.status) == (("node*",), ("FileList",), True)
+
+
+def test_the_commands_that_are_shown_are_understood() -> None:
+    [text] = PAGE.fenced("sh")
+    for line in text.splitlines():
+        program, name, *arguments = shlex.split(line)
+        assert program == "aggregator"
+        with click.Context(main) as context:
+            found = main.get_command(context, name)
+        assert found is not None
+        found.make_context(name, arguments).close()
 
 
 def test_the_aggregator_that_is_shown_works() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from aggregator.errors import MalformedRequest
+from aggregator.reports.names import NODE
 from aggregator.server.documents import Document
 from aggregator.server.reports.answering import document, not_there
 from aggregator.store.engine import Store
@@ -49,6 +50,8 @@ def overview(store: Store, query: str = "") -> Document:
 def nodes(store: Store, query: str) -> Document:
     """A page of nodes, those after the one that `after` names."""
     after = _asked(query).get("after", "")
+    if after and not NODE.fullmatch(after):
+        raise MalformedRequest(f"after={after[:40]!r} is no name of a node")
     found = store.query(lambda connection: node_states(connection, after=after, most=_PAGE))
     rows = [
         {
