@@ -39,7 +39,7 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
     measured = []
     folder.mkdir(exist_ok=True)
     with Filled(folder) as filled:
-        result.rows.append(("archiving", "", *_writing(filled.store), ""))
+        result.notes.append(f"CPU of a delivery that is kept, {', '.join(_writing(filled.store))}")
         for size in SIZES:
             filled.fill(size, lambda done: advance(0.9 * done / SIZES[-1]))
             for asked in (_FEW, DAY // MINUTE):

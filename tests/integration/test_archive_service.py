@@ -30,6 +30,7 @@ from tests.integration.archive_scene import (
     scene_on,
 )
 from tests.integration.commands import block, run, write_registrations
+from tests.shared import SHARED
 from tests.soap import NS
 from tests.waiting import until
 
@@ -45,15 +46,9 @@ def scene(
 def test_a_registration_file_of_mds4_fills_it_and_its_tool_asks_it(
     scene: Scene, tmp_path: Path
 ) -> None:
-    """The sample of MDS4, but for host, port and how often."""
+    """The sample of MDS4, or one like it, but for host, port and how often."""
     index = scene.service.group
-    config = (
-        '<agg:AggregatorConfig xsi:type="agg:AggregatorConfig"><agg:GetResourcePropertyPollType '
-        f'xmlns:lifetime="{NS["gt4"]["rl"]}"><agg:PollIntervalMillis>200</agg:PollIntervalMillis>'
-        "<agg:ResourcePropertyName>lifetime:CurrentTime</agg:ResourcePropertyName>"
-        "</agg:GetResourcePropertyPollType></agg:AggregatorConfig>"
-    )
-    file = write_registrations(tmp_path, block(index, config=config), group=scene.group)
+    file = _registration_file(scene, tmp_path)
     assert run("mds-servicegroup-add", "-a", "--once", file).status == 0
 
     def found() -> list[str]:
@@ -77,6 +72,25 @@ def test_a_registration_file_of_mds4_fills_it_and_its_tool_asks_it(
         assert key == moment.replace(":", ".")
         assert abs(_seconds(str(node.text)) - _seconds(str(first))) < 5
     assert run("mds-archive-query", "-s", scene.group, "-q", "//nothing").out == ""
+
+
+def _registration_file(scene: Scene, folder: Path) -> str:
+    index = scene.service.group
+    sample = SHARED / "samples" / "mds4-docs" / "example-archive-registration.xml"
+    if sample.exists():
+        text = sample.read_text()
+        assert text.count("https://localhost:8443/wsrf/services/") == 2
+        file = folder / "sample.xml"
+        here = text.replace("https://localhost:8443", scene.service.url)
+        file.write_text(here.replace(">600000<", ">200<"))
+        return str(file)
+    config = (
+        '<agg:AggregatorConfig xsi:type="agg:AggregatorConfig"><agg:GetResourcePropertyPollType '
+        f'xmlns:lifetime="{NS["gt4"]["rl"]}"><agg:PollIntervalMillis>200</agg:PollIntervalMillis>'
+        "<agg:ResourcePropertyName>lifetime:CurrentTime</agg:ResourcePropertyName>"
+        "</agg:GetResourcePropertyPollType></agg:AggregatorConfig>"
+    )
+    return write_registrations(folder, block(index, config=config), group=scene.group)
 
 
 def _seconds(text: str) -> float:
