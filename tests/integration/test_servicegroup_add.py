@@ -209,7 +209,7 @@ def test_a_group_of_mds4_that_is_not_there_is_refused_by_name(
     served: RunningService, group: str, tmp_path: Path, member: str, family: Family
 ) -> None:
     """The other registrations of the file stand all the same."""
-    absent = f"{served.url}/wsrf/services/DefaultTriggerService"
+    absent = f"{served.url}/wsrf/services/BigIndexService"
     blocks = [block(f"{member}/1", group=absent), block(f"{member}/2")]
     file = write_registrations(tmp_path, *blocks, group=group, family=family)
     ended = run("mds-servicegroup-add", "-a", "--once", file)
@@ -218,7 +218,7 @@ def test_a_group_of_mds4_that_is_not_there_is_refused_by_name(
     assert line.startswith(f"Warning: Could not register {member}/1 to servicegroup at {absent}")
     reason = line.partition(absent)[2]
     assert "ResourceUnknownFault" in reason
-    assert "DefaultTriggerService" in reason
+    assert "BigIndexService" in reason
     assert ended.out.endswith("1 of 2 registrations stood at the end\n")
     assert len(entries(group, f"{member}/2")) == 1
 
