@@ -165,16 +165,16 @@ def _of_group_page(
 ) -> tuple[Sequence[Row], bool]:
     """A page of a whole group: how large the next ones are is asked first."""
     asked = {**values, "group": group_id}
-    sizes = _rows(connection, (REACHING_SIZES, WITHIN_SIZES), asked, most)
-    total = taken = 0
-    for _, _, size in sizes:
-        if taken and total + size > budget:
-            break
-        total, taken = total + size, taken + 1
-    if not taken:
-        return [], False
-    rows = _rows(connection, (REACHING, WITHIN), asked, taken)
-    return rows, taken < len(sizes) or len(sizes) == most
+    while sizes := _rows(connection, (REACHING_SIZES, WITHIN_SIZES), asked, most):
+        total = taken = 0
+        for _, _, size in sizes:
+            if taken and total + size > budget:
+                break
+            total, taken = total + size, taken + 1
+        if rows := _rows(connection, (REACHING, WITHIN), asked, taken):
+            return rows, taken < len(sizes) or len(sizes) == most
+        # They have just been given up; there may be others behind them.
+    return [], False
 
 
 def _rows(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from aggregator.store.archive_partitions import AHEAD, make_partitions, partitio
 from aggregator.store.archive_series_reading import find_series, read_buckets
 from aggregator.store.archive_tables import DAY, archive_points, archive_spans
 from aggregator.store.engine import Store
-from tests import stores
+from tests import databases, stores
 from tests.integration.archive_kit import (
     MORNING,
     arrival,
@@ -30,6 +31,7 @@ from tests.integration.archive_kit import (
 from tests.stores import SECOND, ManualClock
 
 store, clock = stores.store, stores.clock
+postgresql_url = databases.postgresql_url
 A_DAY = DAY // SECOND
 HOUR = 3600 * SECOND
 
@@ -230,11 +232,16 @@ class TestNumbers:
 @pytest.mark.postgresql
 class TestPartitions:
     @pytest.fixture
-    def server(self, store: Store, clock: ManualClock) -> Store:
-        if store.is_sqlite:
-            pytest.skip("the embedded database has none")
-        clock.time = at(100)
-        return store
+    def clock(self) -> ManualClock:
+        return ManualClock(at(100))
+
+    @pytest.fixture
+    def server(self, postgresql_url: str, clock: ManualClock, tmp_path: Path) -> Iterator[Store]:
+        found = stores.opened(postgresql_url, tmp_path)
+        stores.prepare(found)
+        found.clock = found.writer._committer._clock = clock
+        yield found
+        found.close()
 
     def test_are_made_ahead_and_take_what_comes(self, server: Store) -> None:
         assert server.writer.run(make_partitions) == 2 * (AHEAD + 1)
