@@ -124,7 +124,9 @@ class Delivering:
             async with asyncio.timeout(PATIENCE):
                 return await work
         except TimeoutError as error:
-            raise DeliverError(f"the sink took longer than {PATIENCE:g} s") from error
+            told = f"the sink took longer than {PATIENCE:g} s"
+            logger.warning("%s: %s", self.sink.name, told, extra={"group": self.group})
+            raise DeliverError(told) from error
         except DeliverError as error:
             logger.warning("the sink %s: %s", self.sink.name, error, extra={"group": self.group})
             raise DeliverError(plain(str(error), 500)) from error

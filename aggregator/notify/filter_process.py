@@ -67,7 +67,8 @@ def _selected(
 ) -> dict[str, object]:
     root = parse(content, limits=_LIMITS)
     found = _compiled_bare(expression, namespaces)(root.getroottree())
-    holds = _is_true(found)
+    # The document node is in no list of lxml's, which an expression may select all the same.
+    holds = _is_true(found) or (found == [] and _holds(expression, namespaces, content))
     pieces: list[str] = []
     size = 0
     for one in found if isinstance(found, list) else [found]:

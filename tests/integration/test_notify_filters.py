@@ -74,3 +74,38 @@ def test_one_that_takes_too_long_fails_and_the_next_is_answered() -> None:
     before = processes("aggregator.notify.filter_process")
     asyncio.run(run())
     assert processes("aggregator.notify.filter_process") == before
+
+
+SELECTED = [
+    ("//b", (True, '<b xmlns:x="urn:x" x:c="1">2</b>')),
+    ("//absent", (False, "")),
+    ("//@x:c", (True, "1")),
+    ("//b/text()", (True, "2")),
+    ("count(//b) = 1", (True, "true")),
+    ("count(//b) - 1", (False, "0")),
+    ("number('none')", (False, "NaN")),
+    ("string(//absent)", (False, "")),
+    ("concat(//b, '<&')", (True, "2&lt;&amp;")),
+    ("/", (True, "")),
+]
+
+
+@pytest.mark.parametrize(("expression", "wanted"), SELECTED, ids=[one for one, _ in SELECTED])
+def test_what_an_expression_selects_is_told_with_whether_it_holds(
+    expression: str, wanted: tuple[bool, str]
+) -> None:
+    async def run() -> None:
+        async with filters() as asked:
+            condition = Condition(expression, {"x": "urn:x"})
+            document = b'<a><b xmlns:x="urn:x" x:c="1">2</b></a>'
+            assert await asked.selected(condition, document, most=100) == wanted
+
+    asyncio.run(run())
+
+
+def test_a_selection_that_is_too_long_is_left_out() -> None:
+    async def run() -> None:
+        async with filters() as asked:
+            assert await asked.selected(Condition("//b"), LARGE, most=100) == (True, None)
+
+    asyncio.run(run())

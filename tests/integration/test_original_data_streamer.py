@@ -13,12 +13,12 @@ import yaml
 from aggregator.errors import StorageUnknown, StreamRefused, StreamValueError
 from aggregator.streams import SqliteDataStreamer
 from tests import streams_kit
-from tests.integration import seed_streamer
-from tests.integration.seed_streamer import KEYS, NODE, TYPES, LoggingAgent, store
+from tests.integration import original_streamer
+from tests.integration.original_streamer import KEYS, NODE, TYPES, LoggingAgent, store
 from tests.streams_kit import Recorder, as_it_is
 
 place = streams_kit.place
-logstream, messenger = seed_streamer.logstream, seed_streamer.messenger
+logstream, messenger = original_streamer.logstream, original_streamer.messenger
 
 
 def test_the_example_works_as_it_is_written(
@@ -225,7 +225,7 @@ def test_stopStream_and_stream_again_go_on(
     assert [row[6] for row in messenger.rows()] == ["one", "two"]
 
 
-def test_the_names_of_the_seed_are_those_of_python(place: str) -> None:
+def test_the_names_of_the_original_are_those_of_python(place: str) -> None:
     class Counting(SqliteDataStreamer):
         called: list[str] = []  # noqa: RUF012
 

@@ -12,12 +12,12 @@ import pytest
 from aggregator.errors import StreamRefused
 from aggregator.streams import SqliteDataStreamer
 from tests import streams_kit
-from tests.integration import seed_streamer
-from tests.integration.seed_streamer import store
+from tests.integration import original_streamer
+from tests.integration.original_streamer import store
 from tests.streams_kit import Recorder, as_it_is
 
 place = streams_kit.place
-logstream, messenger = seed_streamer.logstream, seed_streamer.messenger
+logstream, messenger = original_streamer.logstream, original_streamer.messenger
 
 
 def test_doUpdates_alone_sends(logstream: SqliteDataStreamer, messenger: Recorder) -> None:
