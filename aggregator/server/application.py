@@ -31,6 +31,7 @@ from aggregator.server.routes import SERVICES
 from aggregator.server.site import Site
 from aggregator.server.wsgi import WsgiService
 from aggregator.store.groups import declare_groups
+from aggregator.view.keeping import KeptViews
 from aggregator.view.query_client import QueryClient
 from aggregator.view.tables.tables import Tables
 from aggregator.view.views import Views
@@ -46,8 +47,10 @@ T = TypeVar("T")
 
 
 def create_application(settings: Settings, *, query_socket: Path) -> WsgiService:
-    """The service of this process, with its own store, views and caches."""
-    return WsgiService(create_site(settings, query_socket=query_socket))
+    """The service of this process, with its own store, views and caches; its views are kept."""
+    site = create_site(settings, query_socket=query_socket)
+    KeptViews(site.views, site.registry.groups, stale_reads=settings.store.stale_reads).start()
+    return WsgiService(site)
 
 
 def create_site(settings: Settings, *, query_socket: Path) -> Site:

@@ -11,6 +11,7 @@ import pytest
 from tests import soap
 from tests.integration import own_postgresql
 from tests.integration.processes import workers
+from tests.integration.test_serve import get
 from tests.service import running_service
 from tests.waiting import until
 
@@ -42,7 +43,8 @@ def test_a_worker_that_starts_waits_for_the_store_and_ends_nobody(tmp_path: Path
 def test_an_entry_that_was_added_just_before_is_not_called_unknown(tmp_path: Path) -> None:
     with own_postgresql.started() as server:
         options = ["--database", server.url]
-        config = "[server]\nworkers = 1\n"
+        # Long, so that the worker does not look again by itself just now.
+        config = "[server]\nworkers = 1\n[store]\nstale_reads = '10m'\n"
         with running_service(tmp_path, config=config, options=options) as service:
             before = soap.add(service.group, "http://127.0.0.1:1/before")
             assert len(soap.entries(service.group)) == 1
@@ -58,3 +60,25 @@ def test_an_entry_that_was_added_just_before_is_not_called_unknown(tmp_path: Pat
             assert unseen.headers["Retry-After"]
             server.start()
             until(lambda: ask(after).status == 200, what="the entry once the store is back")
+
+
+@pytest.mark.postgresql
+def test_groups_that_nobody_read_for_long_are_there_when_the_store_goes_away(
+    tmp_path: Path,
+) -> None:
+    with own_postgresql.started() as server:
+        config = "[server]\nworkers = 2\n[store]\nstale_reads = '12s'\n[groups.Quiet]\n"
+        with running_service(
+            tmp_path, config=config, options=["--database", server.url]
+        ) as service:
+            quiet = f"{service.url}/wsrf/services/Quiet"
+            key = soap.add(quiet, "http://127.0.0.1:1/quiet").key
+            time.sleep(15)
+            server.stop()
+            for _ in range(10):
+                # Each on a connection of its own: by either worker.
+                assert get(f"{service.url}/readyz")[0] == 200
+                answer = soap.get_property(quiet, "sg:Entry")
+                assert (answer.status, answer.headers["Warning"][:3]) == (200, "110")
+                assert key.encode() in answer.content
+            server.start()
