@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from aggregator.archive.retention import Retention
-from aggregator.collect.main import _make_partitions
+from aggregator.collect.main import _make_partitions, _Role
 from aggregator.config import GroupSettings, Settings
 from aggregator.errors import StoreUnavailable
 from aggregator.store.archive_tables import DAY
@@ -151,17 +152,24 @@ def _paged(store: Store) -> Iterator[bytes]:
 
 
 @pytest.mark.postgresql
-def test_the_first_delivery_finds_its_partition(postgresql_url: str, tmp_path: Path) -> None:
-    found = stores.opened(postgresql_url, tmp_path)
+def test_a_collector_that_has_entered_the_store_finds_partitions_for_what_it_delivers(
+    postgresql_url: str, tmp_path: Path
+) -> None:
+    prepared = stores.opened(postgresql_url, tmp_path)
+    stores.prepare(prepared)
+    prepared.close()
+    configured = settings()
+    configured = replace(configured, store=replace(configured.store, url=postgresql_url))
+    role = _Role(configured, cast(Any, None), adopt=False, before="")
+    entered = asyncio.run(role._open_store(asyncio.Event()))
+    assert entered is not None
     try:
-        stores.prepare(found)
-        _make_partitions(found)
-        keep(found, arrival("a", found.clock.now(), load=1.0))
+        keep(entered, arrival("a", entered.clock.now(), load=1.0))
         for table in ("archive_spans", "archive_points"):
-            assert one(found, f"SELECT count(*) FROM {table}") == 1
-            assert one(found, f"SELECT count(*) FROM {table}_default") == 0
+            assert one(entered, f"SELECT count(*) FROM {table}") == 1
+            assert one(entered, f"SELECT count(*) FROM {table}_default") == 0
     finally:
-        found.close()
+        entered.close()
 
 
 def test_a_store_that_makes_no_partitions_keeps_no_collector_from_starting(

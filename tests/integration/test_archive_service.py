@@ -14,10 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import psycopg
 import pytest
 from lxml import etree
-from sqlalchemy import make_url
 
 from aggregator.wire.times import parse_datetime
 from tests import soap
@@ -237,20 +235,6 @@ class TestNumbers:
                 assert refused.value.code == 400
                 told = json.loads(refused.value.read())["error"]
             assert told.endswith("a NUL is in no name; leave out the %00")
-
-    def test_and_documents_lie_in_the_partition_of_their_day(self, scene: Scene) -> None:
-        """From the first delivery on."""
-        url = make_url(scene.options[-1])
-        if url.get_backend_name() == "sqlite":
-            pytest.skip("a file has no partitions")
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        address = member()
-        scene.add(address, said("parted"))
-        scene.until_kept(address, "parted")
-        with psycopg.connect(plain) as session:
-            for table in ("archive_spans_default", "archive_points_default"):
-                found = session.execute(f"SELECT count(*) FROM {table}").fetchone()  # type: ignore[arg-type]
-                assert found == (0,)
 
 
 def _get(url: str) -> bytes:
