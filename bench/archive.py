@@ -34,7 +34,8 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
     """Measure; `advance` is told the share that is done."""
     result = Result("archive", WHAT)
     result.columns = (
-        "deliveries", "asked for", "read, ms", "bare SQL, ms", "and inflated, ms", "ratio",
+        "deliveries", "asked for", "read, ms", "bare SQL, ms", "and inflated, ms", "to bare SQL",
+        "and inflated",
     )  # fmt: skip
     measured = []
     folder.mkdir(exist_ok=True)
@@ -48,8 +49,12 @@ def run(folder: Path, advance: Callable[[float], None]) -> Result:
                     result.rows.append(measured[-1].row)
         bytes_each = filled.path.stat().st_size / SIZES[-1]
     last = measured[-1]
-    result.figures.append(
-        Figure("a day, to bare SQL and inflating", last.ratio, "", "at most", 2.0)
+    result.figures.append(Figure("a day, to bare SQL", last.to_bare, "", "at most", 2.0))
+    result.notes.insert(
+        0,
+        "The bare SELECT leaves the documents deflated; against one that inflates them a day takes"
+        f" {last.to_inflated:.2f} times as long. What stands between the two is inflating, which"
+        " whoever wants the documents has to do",
     )
     few = [one for one in measured if one.asked == _FEW]
     growth = few[-1].read / few[0].read
@@ -77,15 +82,20 @@ class Measured:
     inflated: float
 
     @property
-    def ratio(self) -> float:
-        """How much longer reading takes than the least that could be done."""
+    def to_bare(self) -> float:
+        """How much longer reading takes than the SELECT, which leaves documents deflated."""
+        return self.read / self.bare
+
+    @property
+    def to_inflated(self) -> float:
+        """How much longer it takes than the SELECT and inflating."""
         return self.read / self.inflated
 
     @property
     def row(self) -> tuple[str, ...]:
         """For the table."""
-        times = (f"{one:.2f}" for one in (self.read, self.bare, self.inflated, self.ratio))
-        return (f"{self.size:,}", str(self.asked), *times)
+        times = (self.read, self.bare, self.inflated, self.to_bare, self.to_inflated)
+        return (f"{self.size:,}", str(self.asked), *(f"{one:.2f}" for one in times))
 
 
 def _measure(filled: Filled, asked: int) -> Measured:

@@ -49,7 +49,12 @@ class Archives:
     async def keep(self, group: str, deliveries: Sequence[Delivery], join: Join) -> None:
         """Keep deliveries of a group."""
         until = monotonic() + _PATIENCE
-        arrivals = [await self._arrival(group, one, until) for one in deliveries]
+        numbers = {
+            # Who is slow costs himself alone.
+            place: await self._numbers(group, deliveries[place], until)
+            for place in self._extractor.penalties.order([one.entry.key for one in deliveries])
+        }
+        arrivals = [self._arrival(one, numbers[place]) for place, one in enumerate(deliveries)]
         metrics.KEPT.labels(group).inc(len(arrivals))
 
         def unit(write: Write) -> None:
@@ -63,8 +68,7 @@ class Archives:
         """End the process that takes numbers."""
         self._extractor.close()
 
-    async def _arrival(self, group: str, delivery: Delivery, until: float) -> Arrival:
-        children = delivery.collected.content or ()
+    def _arrival(self, delivery: Delivery, values: Mapping[str, float]) -> Arrival:
         intervals = self._settings.collect.stale_intervals
         return Arrival(
             entry_key=delivery.entry.key,
@@ -73,23 +77,24 @@ class Archives:
             epr=delivery.entry.epr_xml,
             at=delivery.at,
             gap=intervals * delivery.interval * MILLISECOND,
-            children=children,
-            values=await self._numbers(group, children, until),
+            children=delivery.collected.content or (),
+            values=values,
         )
 
-    async def _numbers(
-        self, group: str, children: tuple[bytes, ...], until: float
-    ) -> Mapping[str, float]:
+    async def _numbers(self, group: str, delivery: Delivery, until: float) -> Mapping[str, float]:
         series = self._series(group)
         if not series:
             return {}
+        children = delivery.collected.content or ()
         known = group, digest(pack(children))
         found = self._known.get(known)
         if found is None:
-            if monotonic() > until:
-                metrics.EXTRACTION_FAILURES.labels(group).inc()
+            found = await self._extractor.numbers(
+                group, series, document(children), entry=delivery.entry.key, until=until
+            )
+            if found is None:
+                # They may be told the next time that the document comes.
                 return {}
-            found = await self._extractor.numbers(group, series, document(children))
             self._known[known] = found
             while len(self._known) > _KNOWN:
                 self._known.popitem(last=False)

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 from aggregator.archive.asked import Question
 from aggregator.archive.document import document
+from aggregator.errors import QueryFailed
 from aggregator.store.archive_packing import Bases
-from aggregator.store.archive_reading import Place, Span, read_page
+from aggregator.store.archive_reading import Page, Place, Span, read_page
 from aggregator.view.each import Labelled
 from aggregator.view.query_client import QueryClient, QueryRequest
 from aggregator.wire import namespaces as ns
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Documents, and bytes of them, that are evaluated at once.
 _CHUNK, _CHUNK_SIZE = 256, 2**20
+#: Limits that fewer documents may keep.
+_SHRINKING = ("time", "memory", "result")
 #: Documents that are looked at, seconds after which no more are, and bytes that are answered.
 _LOOKED_AT, _PATIENCE, _ANSWERED = 10_000, 5.0, 8 * 2**20
 
@@ -57,20 +60,23 @@ class ArchiveReader:
         until = monotonic() + _PATIENCE
         pieces: list[bytes] = []
         looked_at = size = 0
-        place = asked.after
+        place, most = asked.after, _CHUNK
         while True:
-            page = self._store.query(
-                partial(
-                    read_page,
-                    group_id=group_id,
-                    wanted=asked.wanted,
-                    after=place,
-                    most=_CHUNK,
-                    budget=_CHUNK_SIZE,
-                    bases=self._bases,
-                )
-            )
-            for span, nodes in self._evaluated(group, asked, page.spans, caller):
+            page = self._page(group_id, asked, place, most)
+            try:
+                evaluated = self._evaluated(group, asked, page.spans, caller)
+            except QueryFailed as error:
+                if error.limit not in _SHRINKING or not page.spans:
+                    raise
+                if pieces and (len(page.spans) == 1 or monotonic() > until):
+                    # Who goes on from here is told.
+                    return Found(tuple(pieces), place)
+                if len(page.spans) == 1:
+                    raise _failed(error, page.spans[0]) from error
+                # Each time it may have taken all the time that an expression may take.
+                most = max(1, len(page.spans) // (16 if monotonic() > until else 2))
+                continue
+            for span, nodes in evaluated:
                 pieces.append(nodes)
                 size += len(nodes)
                 if len(pieces) >= asked.most or size >= _ANSWERED:
@@ -84,6 +90,19 @@ class ArchiveReader:
             looked_at += len(page.spans)
             if looked_at >= _LOOKED_AT or monotonic() > until:
                 return Found(tuple(pieces), place)
+
+    def _page(self, group_id: int, asked: Question, place: Place | None, most: int) -> Page:
+        return self._store.query(
+            partial(
+                read_page,
+                group_id=group_id,
+                wanted=asked.wanted,
+                after=place,
+                most=most,
+                budget=_CHUNK_SIZE,
+                bases=self._bases,
+            )
+        )
 
     def _evaluated(
         self, group: str, asked: Question, spans: list[Span], caller: str
@@ -122,3 +141,9 @@ class ArchiveReader:
             ns.clark(ns.ARCHIVED, "last"): format_datetime(span.last),
             ns.clark(ns.ARCHIVED, "deliveries"): str(span.deliveries),
         }
+
+
+def _failed(error: QueryFailed, span: Span) -> QueryFailed:
+    """The error for one document, which is named: others can be asked for."""
+    where = f"the document of {span.address} that came at {format_datetime(span.first)}"
+    return QueryFailed(f"{where}: {error.message}", limit=error.limit, causes=error.causes)

@@ -7,13 +7,15 @@ too. It is done in bounded batches, between which others read and write.
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 
 from aggregator.archive import metrics
 from aggregator.config import GroupSettings, Settings
-from aggregator.store.archive_condensing import condense
-from aggregator.store.archive_partitions import make_partitions
+from aggregator.store.archive_condensing import Uncondensable, condense
 from aggregator.store.archive_retention import (
     Day,
     archived_days,
@@ -26,31 +28,53 @@ from aggregator.store.archive_tables import DAY
 from aggregator.store.archive_tidying import tidy
 from aggregator.store.groups import IDS
 from aggregator.store.write import Write
-from aggregator.wire.times import SECOND
+from aggregator.wire.times import SECOND, format_datetime
+
+logger = logging.getLogger(__name__)
 
 #: Documents and numbers of one batch; streams that are looked through in one, and their buckets.
 _BATCH, _NUMBERS = 500, 10_000
 _STREAMS, _BUCKETS = 200, 5000
-#: Microseconds between two looks for what nothing is left of, and between two tries to change
-#: partitions, which may have to wait for readers.
+#: Microseconds between two looks for what nothing is left of, or at what could not be condensed,
+#: and between two tries to drop a partition, which may have to wait for readers.
 _SELDOM, _AGAIN = 3600 * SECOND, 600 * SECOND
 
 
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far it came: when all streams were looked through, else up to which one in each group;
+    and in each group's day up to which series. `dropped` is of the last call, by group."""
+
+    tidied: int = 0
+    looked_through: dict[int, int] = field(default_factory=dict)
+    condensed: dict[tuple[int, int], int] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
 class Retention:
-    """Does a batch each time it is called, as a unit of work; 0 when nothing is left to do."""
+    """Does a batch each time it is called, as a unit of work; 0 when nothing is left to do.
+
+    A unit may be undone or run again, so it goes on from where it was until `committed` is called.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._tidied = self._made = 0
-        self._looked_through: dict[int, int] = {}
+        self._before = self._now = _Progress()
+        # Until when a day's partition is left alone, and the numbers of a group's day.
         self._read: dict[int, int] = {}
-        self._condensed: dict[tuple[int, int], int] = {}
+        self._stuck: dict[tuple[int, int], int] = {}
+
+    def committed(self) -> None:
+        """What the last call did is durable."""
+        for group, dropped in self._now.dropped.items():
+            metrics.DROPPED.labels(group).inc(dropped)
+        self._now.dropped.clear()
+        self._before = self._now
 
     def __call__(self, write: Write) -> int:
         """Give some up; how many rows that were."""
-        if write.now - self._made >= _AGAIN:
-            self._made = write.now
-            make_partitions(write)
+        before = self._before
+        self._now = _Progress(before.tidied, dict(before.looked_through), dict(before.condensed))
         names: Mapping[int, str] = {number: name for name, number in IDS.rows(write.connection)}
         policies = {number: self._policy(name) for number, name in names.items()}
         days = archived_days(write.connection)
@@ -58,7 +82,7 @@ class Retention:
             done = step(write, days, policies)
             if done:
                 return done
-        if write.now - self._tidied >= _SELDOM:
+        if write.now - self._now.tidied >= _SELDOM:
             return self._tidy(write, policies)
         return 0
 
@@ -114,17 +138,33 @@ class Retention:
             is_over = _is_due(one, policies, write.now, _series_age)
             if one.points <= 0 or not (is_over or _is_due(one, policies, write.now, _raw_age)):
                 continue
-            key = one.group_id, one.day
+            if write.now < self._stuck.get((one.group_id, one.day), 0):
+                continue
             width = 0 if is_over else round(policy.series_bucket * SECOND)
-            after, dropped = condense(
-                write, one, after=self._condensed.get(key, 0), width=width, most=_NUMBERS
-            )
-            if dropped:
-                self._condensed[key] = after
+            if dropped := self._condense(write, one, policy, width):
                 return dropped
-            # All were looked at; what came meanwhile is for the next time.
-            if self._condensed.pop(key, None) is None:
-                count_points(write, one, one.points)
+        return 0
+
+    def _condense(self, write: Write, day: Day, policy: GroupSettings, width: int) -> int:
+        key, condensed = (day.group_id, day.day), self._now.condensed
+        try:
+            after, dropped = condense(
+                write, day, after=condensed.get(key, 0), width=width, most=_NUMBERS
+            )
+        except Uncondensable as error:
+            # Others must not wait for it.
+            self._stuck[key] = write.now + _SELDOM
+            told = f"{format_datetime(day.day)[:10]}: {error}"
+            logger.error(
+                "numbers of a day stay as they are: %s", told, extra={"group": policy.name}
+            )
+            return 0
+        if dropped:
+            condensed[key] = after
+            return dropped
+        # All were looked at; what came meanwhile is for the next time.
+        if condensed.pop(key, None) is None:
+            count_points(write, day, day.points)
         return 0
 
     def _tidy(self, write: Write, policies: Mapping[int, GroupSettings]) -> int:
@@ -135,22 +175,21 @@ class Retention:
             after = tidy(
                 write,
                 group,
-                after=self._looked_through.get(group, 0),
+                after=self._now.looked_through.get(group, 0),
                 before=before,
                 expired=write.now - age if age else 0,
                 most=_STREAMS,
                 buckets=_BUCKETS,
             )
             if after is not None:
-                self._looked_through[group] = after
+                self._now.looked_through[group] = after
                 return 1
         drop_empty_partitions(write, before=before)
-        self._looked_through.clear()
-        self._tidied = write.now
+        self._now = _Progress(tidied=write.now, condensed=self._now.condensed)
         return 0
 
     def _tell(self, policies: Mapping[int, GroupSettings], day: Day, dropped: int) -> None:
-        metrics.DROPPED.labels(policies[day.group_id].name).inc(dropped)
+        self._now.dropped[policies[day.group_id].name] += dropped
 
 
 def _age(policy: GroupSettings) -> float:

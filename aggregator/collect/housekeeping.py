@@ -11,6 +11,7 @@ from functools import partial
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from aggregator.collect import metrics
+from aggregator.collect.pruning import Pruning
 from aggregator.collect.recording import Recording
 from aggregator.collect.schedule import MICROSECONDS
 from aggregator.errors import StoreUnavailable
@@ -42,7 +43,7 @@ class Housekeeping:
         is_leader: Callable[[], bool],
         interval: float,
         changes_kept: float,
-        prunings: Sequence[Callable[[Write], int]] = (),
+        prunings: Sequence[Pruning] = (),
     ) -> None:
         self._recording = recording
         self._process = process
@@ -103,22 +104,34 @@ class Housekeeping:
         while self._is_leader() and await self._recording.write(unit) >= _CHANGES:
             pass
         for pruning in self._prunings:
-            while self._is_leader() and await self._recording.write(pruning) > 0:
-                pass
+            # What one of them stumbles over is nothing to the others.
+            await _telling(partial(self._prune_all, pruning))
+
+    async def _prune_all(self, pruning: Pruning) -> None:
+        more = 1
+        while more > 0 and self._is_leader():
+            more = await self._recording.write(pruning.unit)
+            pruning.committed()
 
     async def _sign(self) -> None:
         await self._recording.write(lambda write: heartbeat(write, self._process, ROLE))
 
     async def _guarded(self, job: Callable[[], Awaitable[None]]) -> None:
         try:
-            await job()
-        except StoreUnavailable as error:
-            logger.warning("housekeeping waits for the store: %s", error)
+            await _telling(job)
         except asyncio.CancelledError:
             # So the scheduler ends what runs when it is stopped, and would call it an error.
             logger.debug("housekeeping ends with the collector")
-        except Exception:
-            logger.exception("housekeeping failed")
+
+
+async def _telling(job: Callable[[], Awaitable[None]]) -> None:
+    """Do a job, and log what keeps it from being done."""
+    try:
+        await job()
+    except StoreUnavailable as error:
+        logger.warning("housekeeping waits for the store: %s", error)
+    except Exception:
+        logger.exception("housekeeping failed")
 
 
 def _tell(removed: Sequence[Removed], *, before: int) -> None:

@@ -30,6 +30,7 @@ from aggregator.errors import AggregatorException, StoreUnavailable
 from aggregator.registry.opening import store_of
 from aggregator.registry.plugins import find_plugins
 from aggregator.reports.controller import Controller
+from aggregator.store.archive_partitions import make_partitions
 from aggregator.store.engine import Store
 from aggregator.store.leases import release_shards
 from aggregator.store.processes import end_process, start_process
@@ -133,6 +134,7 @@ class _Role:
             try:
                 store = store or store_of(self._settings)
                 await asyncio.to_thread(store.writer.run, self._enter)
+                await asyncio.to_thread(_make_partitions, store)
                 return store
             except StoreUnavailable as error:
                 logger.warning("the collector waits for the store: %s", error)
@@ -242,6 +244,14 @@ class _Role:
                 await parts.recording.write(partial(end_process, process=self.process))
         except StoreUnavailable as error:
             logger.warning("the lease was not given back and runs out: %s", error)
+
+
+def _make_partitions(store: Store) -> None:
+    """Have the first delivery find its day's; housekeeping makes the others, and tries again."""
+    try:
+        store.writer.run(partial(make_partitions, ahead=1))
+    except StoreUnavailable as error:
+        logger.warning("the archive's partitions for today were not made: %s", error)
 
 
 def _raise_file_limit() -> None:

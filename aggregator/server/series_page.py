@@ -28,6 +28,9 @@ def series_page(site: Site, group: str, given: Mapping[str, Sequence[str]]) -> b
     unknown = sorted(set(asked) - set(_PARTS))
     if unknown:
         raise RequestError(f"{unknown[0][:60]!r} can't be asked for; there are {', '.join(_PARTS)}")
+    for name, value in asked.items():
+        if "\0" in value:
+            raise RequestError(f"{name}: a NUL is in no name; leave out the %00")
     if not asked["series"]:
         names = store.query(partial(series_names, group_id=found.id))
         return _written({"group": group, "series": names})

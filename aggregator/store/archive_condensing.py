@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from sqlalchemy import BigInteger, bindparam, case, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -12,7 +15,8 @@ from aggregator.store.archive_tables import (
     archive_points,
     archive_series,
 )
-from aggregator.store.statement import Statement
+from aggregator.store.statement import Row, Statement
+from aggregator.store.trouble import DATABASE_ERRORS, cause, is_locked, is_lost, is_passing
 from aggregator.store.write import Write
 
 _of_series = archive_points.c.series_id == bindparam("of")
@@ -87,12 +91,29 @@ KEEP = Statement(
 DROP_POINTS = Statement(delete(archive_points).where(_of_series, *_in_day))
 
 
+class Uncondensable(Exception):
+    """Raised when numbers of a day have no sum; nothing was changed."""
+
+
 def condense(write: Write, day: Day, *, after: int, width: int, most: int) -> tuple[int, int]:
     """Put numbers of a group's day into buckets of `width` microseconds, series after series.
 
     A `width` of 0 drops them. Begins after the series `after`; returns the last one that was dealt
-    with, and how many points went, `most` and the rest of a series at most.
+    with, and how many points went, `most` and the rest of a series at most. Raises Uncondensable.
     """
+    write.connection.exec_driver_sql("SAVEPOINT condensing")
+    try:
+        found = _condense(write, day, after=after, width=width, most=most)
+    except (Uncondensable, *DATABASE_ERRORS) as error:
+        if is_lost(error) or is_locked(error) or is_passing(error):
+            raise
+        write.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT condensing")
+        raise Uncondensable(str(cause(error))) from error
+    write.connection.exec_driver_sql("RELEASE SAVEPOINT condensing")
+    return found
+
+
+def _condense(write: Write, day: Day, *, after: int, width: int, most: int) -> tuple[int, int]:
     dropped, until = 0, day.day + DAY
     while dropped < most:
         row = NEXT.row(write.connection, group=day.group_id, after=after, day=day.day, until=until)
@@ -102,14 +123,20 @@ def condense(write: Write, day: Day, *, after: int, width: int, most: int) -> tu
         asked = {"of": after, "day": day.day, "until": until}
         if width:
             rows = BUCKETS.rows(write.connection, **asked, width=width)
-            names = ("start", "count", "least", "most", "total", "last", "last_at")
-            write.run_many(
-                KEEP,
-                [
-                    {"series_id": after, "width": width, **dict(zip(names, one, strict=True))}
-                    for one in rows
-                ],
-            )
+            _keep(write, rows, series=after, width=width)
         dropped += write.run(DROP_POINTS, **asked)
     count_points(write, day, dropped)
     return after, dropped
+
+
+def _keep(write: Write, rows: Sequence[Row], *, series: int, width: int) -> None:
+    names = ("start", "count", "least", "most", "total", "last", "last_at")
+    made = [
+        {"series_id": series, "width": width, **dict(zip(names, one, strict=True))} for one in rows
+    ]
+    for one in made:
+        total = one["total"]
+        # Of what is too large SQLite makes an infinite sum, or none.
+        if total is None or not math.isfinite(total):
+            raise Uncondensable(f"the numbers of the series {series} have no sum")
+    write.run_many(KEEP, made)

@@ -19,22 +19,22 @@ from aggregator.store.write import Write
 
 #: Days for which there are partitions before they begin.
 AHEAD = 7
-#: Who asks the archive waits no longer than this for who changes its partitions.
+#: Who changes partitions waits no longer than this for who reads; so does who asks meanwhile.
 _PATIENCE = "100ms"
 _MICROSECONDS = 1_000_000
 #: Another process was faster.
 _THERE = (psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation)
 
 
-def make_partitions(write: Write) -> int:
-    """Make those that are missing for today and the days to come; how many were made."""
+def make_partitions(write: Write, *, ahead: int = AHEAD) -> int:
+    """Make those that are missing for today and so many days to come; how many were made."""
     if write.is_sqlite:
         return 0
     today = write.now - write.now % DAY
     made = 0
     for table in PARTITIONED:
         there = partitions(write, table)
-        for day in range(today, today + (AHEAD + 1) * DAY, DAY):
+        for day in range(today, today + (ahead + 1) * DAY, DAY):
             if day in there or _has_rows(write, table, day):
                 continue
             if not _try(write, partial(_make, write, table, day)):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
@@ -14,9 +15,11 @@ from aggregator.store.archive_selecting import (
     REACHING,
     REACHING_SIZES,
     REACHING_STREAM,
+    REACHING_STREAM_SIZES,
     WITHIN,
     WITHIN_SIZES,
     WITHIN_STREAM,
+    WITHIN_STREAM_SIZES,
 )
 from aggregator.store.archive_tables import DAY, archive_bases
 from aggregator.store.chunks import chunks
@@ -91,19 +94,21 @@ def read_page(
 ) -> Page:
     """The next documents: at most `most`, and of more than `budget` bytes one alone."""
     at = after or Place(-1, 0)
-    values = {
-        "since": wanted.since,
-        "until": wanted.until,
-        "day": wanted.since - wanted.since % DAY,
-        "after_first": at.first,
-        "after_stream": at.stream,
-    }
-    if wanted.address or wanted.entry_key:
-        streams = _streams(connection, group_id, wanted)
-        rows, more = _of_streams(connection, streams, values, most=most, budget=budget)
-    else:
-        rows, more = _of_group_page(connection, group_id, values, most=most, budget=budget)
-    return Page(_unpacked(connection, rows, bases), more)
+    day = wanted.since - wanted.since % DAY
+    values = {"since": wanted.since, "until": wanted.until, "day": day}
+    is_narrow = bool(wanted.address or wanted.entry_key)
+    streams = _streams(connection, group_id, wanted) if is_narrow else {}
+    while True:
+        asked = {**values, "after_first": at.first, "after_stream": at.stream}
+        if is_narrow:
+            rows, more = _of_streams(connection, streams, asked, most=most, budget=budget)
+        else:
+            rows, more = _of_group_page(connection, group_id, asked, most=most, budget=budget)
+        spans = _unpacked(connection, rows, bases)
+        if spans or not rows or not more:
+            return Page(spans, more)
+        # All of them were given up while they were read; there are others behind them.
+        at = Place(rows[-1][3], rows[-1][0])
 
 
 def _streams(connection: Connection, group_id: int, wanted: Wanted) -> dict[int, int]:
@@ -137,27 +142,67 @@ def _of_streams(
     most: int,
     budget: int,
 ) -> tuple[Sequence[Row], bool]:
-    """A page of several streams, whose documents are all no larger than is known of each."""
+    """A page of several streams, of each of which the size of its largest document is known."""
+    if len(streams) == 1:
+        [(stream, largest)] = streams.items()
+        share = min(most, max(1, budget // max(1, largest)))
+        of_stream = {**values, "of": stream}
+        rows = _rows(connection, (REACHING_STREAM, WITHIN_STREAM), of_stream, share)
+        return rows, len(rows) == share
+    while True:
+        sizes, more = _sizes_of_streams(connection, streams, values, most=most)
+        taken = _taken(sizes, budget)
+        rows = _of_places(connection, sizes[:taken], values)
+        if rows or not sizes:
+            return rows, more or taken < len(sizes)
+        # They have just been given up; there may be others behind them.
+
+
+def _sizes_of_streams(
+    connection: Connection, streams: Collection[int], values: Mapping[str, int], *, most: int
+) -> tuple[list[Row], bool]:
+    """Where the next documents of streams are, and how large; whether there may be more."""
     found: list[Row] = []
-    # Behind where the first of them breaks off, others are missing.
-    safe: tuple[int, ...] | None = None
-    since = values["since"]
+    more = False
+    for stream in streams:
+        asked = {**values, "of": stream}
+        rows = _rows(connection, (REACHING_STREAM_SIZES, WITHIN_STREAM_SIZES), asked, most)
+        more |= len(rows) == most
+        if rows:
+            found += rows
+            found.sort(key=lambda row: _order(row[0], row[1], values))
+            more |= len(found) > most
+            del found[most:]
+    return found, more
 
-    def place(row: Row) -> tuple[int, ...]:
-        return (0, row[0]) if row[3] < since else (1, row[3], row[0])
 
-    for stream, largest in streams.items():
-        share = min(most, max(1, budget // (max(1, largest) * len(streams))))
-        rows = _rows(connection, (REACHING_STREAM, WITHIN_STREAM), {**values, "of": stream}, share)
-        if len(rows) == share:
-            end = place(rows[-1])
-            safe = end if safe is None else min(safe, end)
-        found += rows
-    if len(streams) > 1:
-        found.sort(key=place)
-    if safe is not None:
-        found = [row for row in found if place(row) <= safe]
-    return found[:most], safe is not None or len(found) > most
+def _of_places(
+    connection: Connection, sizes: Sequence[Row], values: Mapping[str, int]
+) -> list[Row]:
+    """The documents at places, which are the next ones of each of their streams."""
+    places = {(first, stream) for first, stream, _ in sizes}
+    rows: list[Row] = []
+    for stream, count in Counter(stream for _, stream in places).items():
+        asked = {**values, "of": stream}
+        # Where some were given up meanwhile, it finds others that have no place here.
+        found = _rows(connection, (REACHING_STREAM, WITHIN_STREAM), asked, count)
+        rows += [row for row in found if (row[3], row[0]) in places]
+    rows.sort(key=lambda row: _order(row[3], row[0], values))
+    return rows
+
+
+def _order(first: int, stream: int, values: Mapping[str, int]) -> tuple[int, int, int]:
+    return (0, 0, stream) if first < values["since"] else (1, first, stream)
+
+
+def _taken(sizes: Sequence[Row], budget: int) -> int:
+    """How many of the next documents are read at once."""
+    total = taken = 0
+    for _, _, size in sizes:
+        if taken and total + size > budget:
+            break
+        total, taken = total + size, taken + 1
+    return taken
 
 
 def _of_group_page(
@@ -166,11 +211,7 @@ def _of_group_page(
     """A page of a whole group: how large the next ones are is asked first."""
     asked = {**values, "group": group_id}
     while sizes := _rows(connection, (REACHING_SIZES, WITHIN_SIZES), asked, most):
-        total = taken = 0
-        for _, _, size in sizes:
-            if taken and total + size > budget:
-                break
-            total, taken = total + size, taken + 1
+        taken = _taken(sizes, budget)
         if rows := _rows(connection, (REACHING, WITHIN), asked, taken):
             return rows, taken < len(sizes) or len(sizes) == most
         # They have just been given up; there may be others behind them.
@@ -200,6 +241,8 @@ def _unpacked(connection: Connection, rows: Sequence[Row], bases: Bases) -> list
     return [
         Span._make((*told, size, unpack(inflate(content, known[base], size=size))))
         for *told, base, size, content in rows
+        # Without its base it was given up since its row was read.
+        if base in known
     ]
 
 

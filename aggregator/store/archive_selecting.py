@@ -83,6 +83,7 @@ _sizes = (*_place, archive_spans.c.size)
 WITHIN = _begun(_of_group)
 WITHIN_SIZES = _begun(_of_group, columns=_sizes)
 WITHIN_STREAM = _begun(_of_stream)
+WITHIN_STREAM_SIZES = _begun(_of_stream, columns=_sizes)
 
 # Those that began before it and last into it: of each stream the last one at most, and a span does
 # not reach beyond its day.
@@ -123,4 +124,6 @@ def _reaching(
 _group_reaching = archive_streams.c.group_id == bindparam("group")
 REACHING = _reaching(_group_reaching)
 REACHING_SIZES = _reaching(_group_reaching, columns=_sizes)
-REACHING_STREAM = _reaching(archive_streams.c.id == bindparam("of"))
+_stream_reaching = archive_streams.c.id == bindparam("of")
+REACHING_STREAM = _reaching(_stream_reaching)
+REACHING_STREAM_SIZES = _reaching(_stream_reaching, columns=_sizes)

@@ -47,6 +47,7 @@ def retain(store: Store, policy: Settings) -> list[int]:
     """Let retention do all that there is to do; how much it did each time."""
     retention, done = Retention(policy), []
     while (more := store.writer.run(retention)) > 0:
+        retention.committed()
         done.append(more)
         assert len(done) < 1000
     return done
@@ -278,7 +279,7 @@ class TestPartitions:
         assert retain(server, policy)[0] == 5
         for table in (archive_spans, archive_points):
             there = server.writer.run(lambda write, table=table: partitions(write, table))
-            assert min(there) >= at(30 * A_DAY)
+            assert there == {}
         assert one(server, "SELECT count(*) FROM archive_days") == 0
 
     def test_that_are_being_read_are_left_for_the_next_time(
@@ -296,4 +297,4 @@ class TestPartitions:
         assert texts(server) == []
         retain(server, settings())
         there = server.writer.run(lambda write: partitions(write, archive_spans))
-        assert min(there) >= at(39 * A_DAY)
+        assert there == {}

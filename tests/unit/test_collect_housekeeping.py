@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 
 from aggregator.collect.housekeeping import Housekeeping
+from aggregator.collect.pruning import Pruning
 
 
 class HangingRecording:
@@ -62,3 +64,36 @@ def test_a_stop_before_a_job_has_begun_is_no_error(caplog: pytest.LogCaptureFixt
 
     asyncio.run(run())
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_what_one_pruning_stumbles_over_is_nothing_to_the_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[str] = []
+
+    class Recording:
+        async def write(self, unit: Callable[[Any], Any]) -> Any:
+            return unit(cast(Any, None))
+
+    def fails(write: Any) -> int:
+        raise ValueError("on purpose")
+
+    left = [2, 1, 0]
+
+    def works(write: Any) -> int:
+        done.append("unit")
+        return left.pop(0)
+
+    prunings = [Pruning(fails), Pruning(works, lambda: done.append("committed"))]
+    leads = iter([False, False])
+    housekeeping = Housekeeping(
+        cast(Any, Recording()),
+        process="one",
+        is_leader=lambda: next(leads, True),
+        interval=60,
+        changes_kept=600,
+        prunings=prunings,
+    )
+    asyncio.run(housekeeping.prune())
+    assert done == ["unit", "committed"] * 3
+    assert "housekeeping failed" in caplog.text
