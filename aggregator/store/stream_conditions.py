@@ -40,6 +40,9 @@ _FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[Sort, ...], Sort]] = {
     exp.Length: ("length", ("text", "bytes"), "number"),
 }
 
+#: Parts in parts, such as NOT in NOT; parentheses are counted by themselves.
+DEEPEST_PART = 64
+
 
 class Reader:
     """Reads the conditions of one filter; raises FilterRefused for whatever is not on the lists."""
@@ -53,6 +56,7 @@ class Reader:
         self._named = dict(parameters) if isinstance(parameters, Mapping) else {}
         self._given = [] if isinstance(parameters, Mapping) else list(parameters)
         self._unused = set(self._named)
+        self._depth = 0
 
     def check_all_used(self) -> None:
         """Refuse parameters that the filter has no place for."""
@@ -70,6 +74,15 @@ class Reader:
         return value.element
 
     def _value(self, node: exp.Expr) -> Operand:
+        # A chain such as a = b = c is nested, too, and is compiled by calls within calls.
+        self._depth += type(node) is not exp.Paren
+        if self._depth > DEEPEST_PART:
+            raise FilterRefused(f"the filter has parts in parts deeper than {DEEPEST_PART}")
+        value = self._read(node)
+        self._depth -= type(node) is not exp.Paren
+        return value
+
+    def _read(self, node: exp.Expr) -> Operand:
         kind = type(node)
         if kind in (exp.And, exp.Or):
             _only(node, "this", "expression")
