@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Insert, Table, bindparam, delete, insert, inspect, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    inspect,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.errors import StreamRefused
 from aggregator.store.engine import Store
@@ -174,28 +185,38 @@ def _last(connection: Connection, key: str) -> int:
 
 
 class Pruned(NamedTuple):
-    """How many rows were removed, and the number of the last of them."""
+    """The numbers of rows that were removed, in their order; and up to where rows were looked at,
+    None if that was the end of the table."""
 
-    rows: int
-    last: int
+    rows: list[int]
+    upto: int | None
 
 
 def prune_rows(
-    write: Write, storage: Storage, *, upto: int | None, before: float | None, most: int
+    write: Write,
+    storage: Storage,
+    *,
+    after: int,
+    upto: int | None,
+    before: float | None,
+    most: int,
 ) -> Pruned:
-    """Remove the oldest rows, `most` at most: those up to a number, or from before an instant.
-
-    It ends at the first row that is neither, whatever comes after it.
+    """Remove rows, of the next `most` after a number: those up to a number, or from before an
+    instant. Those that are neither may lie anywhere: instants are as their callers gave them.
     """
     row, at = storage.table.c[ROW], storage.table.c[TIME]
-    oldest = select(row, at).order_by(row).limit(most)
-    last = 0
-    for number, instant in write.connection.execute(oldest):
-        if (upto is None or number > upto) and (before is None or instant >= before):
-            break
-        last = int(number)
-    if not last:
-        return Pruned(0, 0)
-    write.wrote = True
-    removed = write.connection.execute(delete(storage.table).where(row <= last)).rowcount
-    return Pruned(int(removed), last)
+    asked = select(row, at).where(row > after).order_by(row).limit(most)
+    window = write.connection.execute(asked).all()
+    old = [
+        int(number)
+        for number, instant in window
+        if (upto is not None and number <= upto) or (before is not None and instant < before)
+    ]
+    end = int(window[-1][0]) if len(window) == most else None
+    if old:
+        write.wrote = True
+        chosen = [row <= upto] if upto is not None else []
+        chosen += [at < before] if before is not None else []
+        found = delete(storage.table).where(row > after, row <= old[-1], or_(*chosen))
+        write.connection.execute(found)
+    return Pruned(old, end)

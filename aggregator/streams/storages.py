@@ -25,7 +25,7 @@ class Storages:
         key = check_key(table_key)
         self._known[key] = add_storage(self._store, key, columns)
 
-    def of(self, table_key: str) -> Storage:
+    def of(self, table_key: str | None) -> Storage:
         """The storage of a key; raises StorageUnknown."""
         found = self._known.get(table_key) if isinstance(table_key, str) else None
         if found is None:
