@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +15,9 @@ from sqlalchemy import (
     not_,
     or_,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlglot import exp
 
 from aggregator.errors import FilterRefused
@@ -39,6 +43,21 @@ _FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[Sort, ...], Sort]] = {
     exp.Trim: ("trim", ("text",), "text"),
     exp.Length: ("length", ("text", "bytes"), "number"),
 }
+
+
+class _Length(FunctionElement[int]):
+    """The characters of a text, the bytes of bytes."""
+
+    name = "length"
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(_Length)
+def _length(element: _Length, compiler: SQLCompiler, **options: Any) -> str:
+    name = "char_length" if compiler.dialect.name == "mariadb" else "length"
+    return f"{name}({compiler.process(element.clauses, **options)})"
+
 
 #: Parts in parts, such as NOT in NOT; parentheses are counted by themselves.
 DEEPEST_PART = 64
@@ -216,6 +235,8 @@ class Reader:
         value = self._value(node.this)
         if value.sort not in takes:
             raise FilterRefused(f"{shown(node.sql())}: {name} takes a {' or '.join(takes)}")
+        if name == "length":
+            return Operand(gives, _Length(value.element))
         kind = BigInteger() if gives == "number" else Text()
         return Operand(gives, getattr(func, name)(value.element, type_=kind))
 

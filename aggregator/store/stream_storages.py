@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -33,10 +34,12 @@ from aggregator.store.stream_tables import (
     storages,
     versions,
 )
+from aggregator.store.trouble import translated
 from aggregator.store.write import Write
 
 # Any number will do that other programs of the same database hardly use.
 _MAKING_LOCK = 0x6D64732D73747265
+_MARIADB_LOCK = "SELECT GET_LOCK(CONCAT('mds_stream_', SHA1(DATABASE())), 10)"
 
 # Made once, since all that is stored goes through them.
 _own = storages.c.table_key == bindparam("of")
@@ -63,7 +66,8 @@ def make_tables(store: Store) -> None:
     """
 
     def unit(write: Write) -> int:
-        lock_making(write)
+        if write.connection.dialect.name != "mariadb":
+            lock_making(write)
         metadata.create_all(write.connection)
         found = write.connection.execute(select(versions.c.version)).scalar()
         if found is None:
@@ -71,7 +75,8 @@ def make_tables(store: Store) -> None:
             return VERSION
         return int(found)
 
-    found = store.writer.run(unit)
+    with _making(store):
+        found = store.writer.run(unit)
     if found != VERSION:
         raise StreamRefused(
             f"the database is of version {found} of streams, and this program knows {VERSION}:"
@@ -84,7 +89,20 @@ def add_storage(store: Store, key: str, columns: tuple[StreamColumn, ...]) -> St
 
     Raises StreamRefused where there is one of other columns, or a table that is no storage.
     """
-    return store.writer.run(lambda write: _added(write, key, columns))
+    with _making(store):
+        return store.writer.run(lambda write: _added(write, key, columns))
+
+
+@contextmanager
+def _making(store: Store) -> Iterator[None]:
+    """Let nobody else make tables meanwhile, where making one ends a transaction and its locks."""
+    if store.database.writing.dialect.name != "mariadb":
+        yield
+        return
+    with translated("making tables of streams"), store.database.writing.connect() as connection:
+        # Until the end of the connection.
+        connection.exec_driver_sql(_MARIADB_LOCK)
+        yield
 
 
 def _added(write: Write, key: str, columns: tuple[StreamColumn, ...]) -> Storage:
@@ -108,9 +126,10 @@ def _added(write: Write, key: str, columns: tuple[StreamColumn, ...]) -> Storage
             " table key, or another database"
         )
     ident = uuid.uuid4().hex[:12]
-    table.create(write.connection)
     values = {"table_key": key, "ident": ident, "columns": _written(columns), "last": 0}
     write.connection.execute(insert(storages).values(values))
+    # At the end, for MariaDB commits by it: a table that is missing is made when it is asked for.
+    table.create(write.connection, checkfirst=True)
     return Storage(key, ident, columns, table, insert(table))
 
 
@@ -123,6 +142,8 @@ def lock_making(write: Write) -> None:
     write.wrote = True
     if write.connection.dialect.name == "postgresql":
         write.connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_LOCK})")
+    elif write.connection.dialect.name == "mariadb":
+        write.connection.execute(select(versions.c.version).with_for_update())
 
 
 @dataclass(frozen=True, slots=True)
