@@ -135,9 +135,7 @@ class SqliteDataStreamer:
         A stream that runs, here or in a process that is gone, goes on where it was. Raises
         StorageUnknown, StreamRefused and StoreUnavailable.
         """
-        if table_key is not None and tablekey is not None:
-            raise StreamRefused("tablekey is another name of table_key; give one of them")
-        storage = self._storage(tablekey if table_key is None else table_key)
+        storage = self._storage(_one_of(table_key, tablekey))
         wanted = read_wanted(
             storage,
             to=(dstnodes, dstgroups, dstdocks),
@@ -246,6 +244,12 @@ class SqliteDataStreamer:
             )
         if not self._finalizer.alive:
             raise StreamerUnusable("the streamer was closed; make another one")
+
+
+def _one_of(table_key: str | None, tablekey: str | None) -> str | None:
+    if table_key is not None and tablekey is not None:
+        raise StreamRefused("tablekey is another name of table_key; give one of them")
+    return tablekey if table_key is None else table_key
 
 
 def _close(store: Store, process: int) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy.dialects import registry
 
 from aggregator.errors import StorageUnknown, StreamRefused, StreamValueError
+from aggregator.streams import SqliteDataStreamer
 from tests import streams_kit
 from tests.streams_kit import as_it_is, begin
 
@@ -88,3 +90,9 @@ def test_the_table_key_may_be_given_as_the_original_calls_it() -> None:
             streamer.stream(**to)
         with pytest.raises(StreamRefused, match="period must be"):
             streamer.stream("logkey", formatter=as_it_is)
+
+
+def test_what_nobody_has_tried_is_refused() -> None:
+    registry.register("otherdb.pysqlite", "sqlalchemy.dialects.sqlite.pysqlite", "dialect")
+    with pytest.raises(StreamRefused, match=r"'otherdb\+pysqlite' is no database that streams are"):
+        SqliteDataStreamer("otherdb+pysqlite:///x.db")
