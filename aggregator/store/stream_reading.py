@@ -59,14 +59,14 @@ def next_piece(connection: Connection, storage: Storage, want: Want) -> Piece:
     after = max(want.after, last if first is None else first - 1)
     end = min(last, after + _LOOKED_AT)
     while after < end:
-        window = replace(want, after=after, upto=min(end, after + WINDOW))
-        numbers, left = _numbers(
-            connection, storage, replace(window, most=want.most - len(rows)), left
-        )
+        upto, most = min(end, after + WINDOW), want.most - len(rows)
+        window = replace(want, after=after, upto=upto, most=most)
+        numbers, left = _numbers(connection, storage, window, left)
+        # Some of them may have been removed in between.
         rows += _rows(connection, storage, window, numbers)
-        if numbers and (left <= 0 or len(rows) >= want.most):
+        if numbers and (left <= 0 or len(numbers) == most):
             return Piece(tuple(rows), numbers[-1], last)
-        after = min(end, after + WINDOW)
+        after = upto
     return Piece(tuple(rows), max(end, want.after), last)
 
 

@@ -6,6 +6,11 @@ import tracemalloc
 from pathlib import Path
 from typing import Any
 
+import pytest
+from sqlalchemy import Connection, delete
+
+from aggregator.store import stream_reading
+from aggregator.store.stream_storages import Storage
 from aggregator.streams import SqliteDataStreamer
 from tests import streams_kit
 from tests.streams_kit import Recorder, begin, store
@@ -50,3 +55,22 @@ def test_rows_of_many_wide_columns_are_measured(place: str) -> None:
         streamer.do_updates(1, messenger)
     assert [len(one.message) for one in messenger.sent] == [2, 1]
     assert messenger.rows() == [[1.0, *row]] * 3
+
+
+def test_rows_that_are_removed_while_they_are_read_hide_no_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    messenger = Recorder()
+    read = stream_reading._rows
+    with streams_kit.logging_to(":memory:") as streamer:
+        store(streamer, *"abcdefgh")
+        begin(streamer, batch_size=4)
+
+        def removed_before(connection: Connection, storage: Storage, *others: Any) -> Any:
+            gone = storage.table.c["stream_row"].in_([2, 3])
+            connection.execute(delete(storage.table).where(gone))
+            return read(connection, storage, *others)
+
+        monkeypatch.setattr(stream_reading, "_rows", removed_before)
+        streamer.do_updates(1, messenger)
+    assert messenger.last() == list("adefgh")

@@ -175,9 +175,9 @@ def test_anything_else_is_refused(text: Any, complaint: str) -> None:
         " = ".join(["ok"] * 60),
         "ok" + " IS TRUE" * 60,
         "not " * 60 + "ok",
-        "not (ok or " * 30 + "ok" + ")" * 30,
+        "not (ok or " * 10 + "ok" + ")" * 10,
         " or ".join(["ok"] * 240),
-        "lower(" * 30 + "name" + ")" * 30 + " = 'x'",
+        "lower(" * 10 + "name" + ")" * 10 + " = 'x'",
     ],
 )
 def test_what_is_not_refused_can_be_compiled(text: str) -> None:
