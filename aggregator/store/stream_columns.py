@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import BigInteger, Boolean, Double, LargeBinary, String, Text
+from sqlalchemy.dialects.mysql import LONGBLOB, LONGTEXT
 from sqlalchemy.types import TypeEngine
 
 from aggregator.errors import StreamRefused
@@ -49,16 +50,21 @@ KINDS: dict[str, Kind] = {
 }
 
 # The same order and the same upper and lower case everywhere: that of the characters' numbers.
-_TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+_MARIADB = "utf8mb4_nopad_bin"
+#: A text of any length.
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+TEXT = TEXT.with_variant(LONGTEXT(collation=_MARIADB), "mariadb")
+#: A text that is a key, or a part of one, which MariaDB wants to know the length of.
+KEY_TEXT = Text().with_variant(String(64, collation=_MARIADB), "mariadb")
 _STORED: dict[Kind, TypeEngine[Any]] = {
-    "text": _TEXT,
+    "text": TEXT,
     "integer": BigInteger(),
     "real": Double(),
     "boolean": Boolean(),
-    "bytes": LargeBinary(),
-    "date": _TEXT,
-    "time": _TEXT,
-    "datetime": _TEXT,
+    "bytes": LargeBinary().with_variant(LONGBLOB(), "mariadb"),
+    "date": TEXT,
+    "time": TEXT,
+    "datetime": TEXT,
 }
 
 
@@ -76,7 +82,9 @@ class StreamColumn:
         """The type that the database is given."""
         if self.kind == "text" and self.longest is not None:
             narrow = String(self.longest)
-            return narrow.with_variant(String(self.longest, collation="C"), "postgresql")
+            narrow = narrow.with_variant(String(self.longest, collation="C"), "postgresql")
+            # The columns of a row of MariaDB have 64 KiB together, but those of this type.
+            return narrow.with_variant(LONGTEXT(collation=_MARIADB), "mariadb")
         return _STORED[self.kind]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +15,9 @@ from sqlalchemy import (
     not_,
     or_,
 )
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlglot import exp
 
 from aggregator.errors import FilterRefused
@@ -41,6 +45,24 @@ _FUNCTIONS: dict[type[exp.Expr], tuple[str, tuple[Sort, ...], Sort]] = {
 }
 
 
+class _Length(FunctionElement[int]):
+    """The characters of a text, the bytes of bytes."""
+
+    name = "length"
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(_Length)
+def _length(element: _Length, compiler: SQLCompiler, **options: Any) -> str:
+    name = "char_length" if compiler.dialect.name == "mariadb" else "length"
+    return f"{name}({compiler.process(element.clauses, **options)})"
+
+
+#: Parts in parts, such as NOT in NOT; parentheses are counted by themselves.
+DEEPEST_PART = 64
+
+
 class Reader:
     """Reads the conditions of one filter; raises FilterRefused for whatever is not on the lists."""
 
@@ -53,6 +75,7 @@ class Reader:
         self._named = dict(parameters) if isinstance(parameters, Mapping) else {}
         self._given = [] if isinstance(parameters, Mapping) else list(parameters)
         self._unused = set(self._named)
+        self._depth = 0
 
     def check_all_used(self) -> None:
         """Refuse parameters that the filter has no place for."""
@@ -70,6 +93,15 @@ class Reader:
         return value.element
 
     def _value(self, node: exp.Expr) -> Operand:
+        # A chain such as a = b = c is nested, too, and is compiled by calls within calls.
+        self._depth += type(node) is not exp.Paren
+        if self._depth > DEEPEST_PART:
+            raise FilterRefused(f"the filter has parts in parts deeper than {DEEPEST_PART}")
+        value = self._read(node)
+        self._depth -= type(node) is not exp.Paren
+        return value
+
+    def _read(self, node: exp.Expr) -> Operand:
         kind = type(node)
         if kind in (exp.And, exp.Or):
             _only(node, "this", "expression")
@@ -203,6 +235,8 @@ class Reader:
         value = self._value(node.this)
         if value.sort not in takes:
             raise FilterRefused(f"{shown(node.sql())}: {name} takes a {' or '.join(takes)}")
+        if name == "length":
+            return Operand(gives, _Length(value.element))
         kind = BigInteger() if gives == "number" else Text()
         return Operand(gives, getattr(func, name)(value.element, type_=kind))
 

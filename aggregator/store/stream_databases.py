@@ -1,4 +1,4 @@
-"""Where streams are kept: a file of SQLite, memory, PostgreSQL, or what else SQLAlchemy reaches."""
+"""Where streams are kept: a file of SQLite, memory, PostgreSQL or MariaDB."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ from aggregator.store.trouble import DATABASE_ERRORS, unavailable
 Place = str | os.PathLike[str] | URL
 
 MEMORY = ":memory:"
+#: What SQLAlchemy calls the servers that may be reached by a driver of one's choice.
+_SPOKEN = ("postgresql", "mariadb", "mysql")
 _EXPECTED = (
     "expected is the name of a file, :memory:, or an URL of SQLAlchemy such as"
-    " postgresql+psycopg://user@host/name"
+    " postgresql+psycopg://user@host/name or mariadb+pymysql://user@host/name"
 )
 
 
@@ -70,7 +72,13 @@ def _database(place: str | URL, *, timeout: float, pool_size: int) -> Database:
         return _file(str(url.database), pool_size=pool_size, **times)
     if backend == "postgresql" and url.drivername in ("postgresql", "postgresql+psycopg"):
         return _Postgresql(url.set(drivername="postgresql+psycopg"), pool_size=pool_size, **times)
-    return OtherDatabase(url, pool_size=pool_size)
+    if backend not in _SPOKEN or url.get_dialect().is_async:
+        raise StreamRefused(
+            f"{url.drivername!r} is no database that streams are kept in; {_EXPECTED}"
+        )
+    # MariaDB speaks MySQL's language, and more: it compares texts to their last space.
+    named = url.drivername.replace("mysql", "mariadb", 1) if backend == "mysql" else url.drivername
+    return OtherDatabase(url.set(drivername=named), pool_size=pool_size)
 
 
 def _file(path: str, *, pool_size: int, busy_timeout: float, write_timeout: float) -> Database:
@@ -96,7 +104,7 @@ class _Postgresql(PostgresqlDatabase):
 
 
 class OtherDatabase:
-    """A database, or a driver, that nothing is known of but what SQLAlchemy says."""
+    """A server, or a driver, of which nothing is known but what SQLAlchemy says."""
 
     is_sqlite = False
     begin = "BEGIN"
@@ -131,3 +139,8 @@ class OtherDatabase:
 
 def _host_time() -> tuple[int, int]:
     return time.time_ns() // 1000, 0
+
+
+def takes_infinity(store: Store) -> bool:
+    """Whether the database keeps infinite numbers."""
+    return store.database.writing.dialect.name != "mariadb"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
@@ -73,6 +74,22 @@ def take_stream(
     return Position(storage.key, name, found.epoch, position, pending)
 
 
+def retake_stream(write: Write, at: Position, *, doubts: int, condition: str) -> Position | None:
+    """Send a stream again that this process may have taken so many times without hearing of it.
+
+    It goes on where this process knows it to be; None where somebody else sends or has ended it.
+    """
+    write.wrote = True
+    mine = positions.c.epoch.between(at.epoch, at.epoch + doubts)
+    epoch = at.epoch + doubts + 1
+    retaken = write.connection.execute(
+        update(positions)
+        .where(_is(at.table_key, at.name), positions.c.running == 1, mine)
+        .values(epoch=epoch, position=at.position, pending=at.pending, condition=condition)
+    ).rowcount
+    return replace(at, epoch=epoch) if retaken else None
+
+
 def _beginning(connection: Connection, storage: Storage, start: Start) -> int:
     """The number of the row after which a stream begins."""
     if start == "oldest":
@@ -127,3 +144,12 @@ def set_aside_rows(connection: Connection, table_key: str, name: str) -> list[Se
         .order_by(set_aside.c.stream_row)
     )
     return [SetAside(*row) for row in connection.execute(asked)]
+
+
+def forget_set_aside(write: Write, table_key: str, rows: Sequence[int]) -> None:
+    """Forget what was passed over of rows, in their order, that are removed."""
+    of_table = set_aside.c.table_key == table_key
+    number = set_aside.c.stream_row
+    asked = select(number).where(of_table, number.between(rows[0], rows[-1]))
+    for found in set(write.connection.execute(asked).scalars()) & set(rows):
+        write.connection.execute(delete(set_aside).where(of_table, number == found))

@@ -6,19 +6,19 @@ before a server ends it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
 from aggregator.store.stream_columns import ROW, TIME
 from aggregator.store.stream_storages import Storage, last_row
 
 Condition = ColumnElement[bool]
 
-#: Rows that are asked for at once, at first and later: the first ones tell how large they are.
-_FIRST, _LATER = 16, 500
+#: Bytes of memory that a value takes beside its characters, about.
+_VALUE = 16
 #: Rows that one statement looks at, and one call of `next_piece`.
 WINDOW, _LOOKED_AT = 20_000, 200_000
 
@@ -54,36 +54,72 @@ def next_piece(connection: Connection, storage: Storage, want: Want) -> Piece:
     # Asked first: whatever has a number up to it is there to be seen.
     last = last_row(connection, storage) if want.upto is None else want.upto
     first = oldest_row(connection, storage)
-    found: list[Sequence[Any]] = []
-    size, begin = 0, max(want.after, last if first is None else first - 1)
-    end = min(last, begin + _LOOKED_AT)
-    for row in _rows(connection, storage, want.condition, begin, end):
-        found.append(row)
-        size += _size(row)
-        if len(found) == want.most or size >= want.most_bytes:
-            return Piece(tuple(found), int(row[0]), last)
-    return Piece(tuple(found), max(end, want.after), last)
+    rows: list[Sequence[Any]] = []
+    left = want.most_bytes
+    after = max(want.after, last if first is None else first - 1)
+    end = min(last, after + _LOOKED_AT)
+    while after < end:
+        upto, most = min(end, after + WINDOW), want.most - len(rows)
+        window = replace(want, after=after, upto=upto, most=most)
+        numbers, left = _numbers(connection, storage, window, left)
+        # Some of them may have been removed in between.
+        rows += _rows(connection, storage, window, numbers)
+        if numbers and (left <= 0 or len(numbers) == most):
+            return Piece(tuple(rows), numbers[-1], last)
+        after = upto
+    return Piece(tuple(rows), max(end, want.after), last)
+
+
+def _numbers(
+    connection: Connection, storage: Storage, window: Want, left: int
+) -> tuple[list[int], int]:
+    """The numbers of the next rows of a window, and how many bytes they leave of so many.
+
+    Rows may be so large that a few of them are too many: sizes are asked for before rows are.
+    """
+    found = []
+    values = _VALUE * len(storage.table.columns)
+    length = _length(storage, connection.dialect.name)
+    asked = _within(select(storage.table.c[ROW], length), storage, window)
+    with connection.execute(asked.limit(window.most)) as sizes:
+        for number, size in sizes:
+            found.append(int(number))
+            left -= values + int(size)
+            if left <= 0:
+                break
+    return found, left
 
 
 def _rows(
-    connection: Connection, storage: Storage, condition: Condition | None, after: int, last: int
-) -> Iterator[Sequence[Any]]:
+    connection: Connection, storage: Storage, window: Want, numbers: Sequence[int]
+) -> Sequence[Sequence[Any]]:
+    if not numbers:
+        return []
+    return connection.execute(
+        _within(select(storage.table), storage, replace(window, upto=numbers[-1]))
+    ).fetchall()
+
+
+def _within(asked: Select[Any], storage: Storage, window: Want) -> Select[Any]:
     number = storage.table.c[ROW]
-    piece = _FIRST
-    while after < last:
-        end = min(last, after + WINDOW)
-        asked = select(storage.table).where(number > after, number <= end)
-        if condition is not None:
-            asked = asked.where(condition)
-        rows = connection.execute(asked.order_by(number).limit(piece)).fetchall()
-        yield from rows
-        after = end if len(rows) < piece else int(rows[-1][0])
-        piece = _FIRST if sum(map(_size, rows)) > len(rows) * 2**16 else _LATER
+    asked = asked.where(number > window.after, number <= window.upto).order_by(number)
+    return asked if window.condition is None else asked.where(window.condition)
 
 
-def _size(row: Sequence[Any]) -> int:
-    """About how many bytes of memory a row takes."""
-    return sum(len(value) if isinstance(value, str | bytes) else 16 for value in row)
+def _length(storage: Storage, dialect: str) -> ColumnElement[int]:
+    """The characters or bytes of a row."""
+    # PostgreSQL knows of bytes without reading them; SQLite did not know the function always.
+    length = func.length if dialect == "sqlite" else func.octet_length
+    lengths: list[ColumnElement[int]] = [
+        func.coalesce(length(storage.table.c[column.name]), 0)
+        for column in storage.columns
+        if column.kind in ("text", "bytes")
+    ]
+    # In halves, for a chain of 200 is as many calls deep when it is compiled.
+    while len(lengths) > 1:
+        pairs = zip(lengths[::2], lengths[1::2], strict=False)
+        lengths = [a + b for a, b in pairs] + lengths[len(lengths) & ~1 :]
+    return lengths[0] if lengths else literal(0)
 
 
 def oldest_row(connection: Connection, storage: Storage) -> int | None:

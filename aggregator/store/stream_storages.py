@@ -5,11 +5,23 @@ from __future__ import annotations
 import json
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Insert, Table, bindparam, delete, insert, inspect, select, update
+from sqlalchemy import (
+    Connection,
+    Insert,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    inspect,
+    or_,
+    select,
+    update,
+)
 
 from aggregator.errors import StreamRefused
 from aggregator.store.engine import Store
@@ -22,10 +34,12 @@ from aggregator.store.stream_tables import (
     storages,
     versions,
 )
+from aggregator.store.trouble import translated
 from aggregator.store.write import Write
 
 # Any number will do that other programs of the same database hardly use.
 _MAKING_LOCK = 0x6D64732D73747265
+_MARIADB_LOCK = "SELECT GET_LOCK(CONCAT('mds_stream_', SHA1(DATABASE())), 10)"
 
 # Made once, since all that is stored goes through them.
 _own = storages.c.table_key == bindparam("of")
@@ -52,7 +66,8 @@ def make_tables(store: Store) -> None:
     """
 
     def unit(write: Write) -> int:
-        lock_making(write)
+        if write.connection.dialect.name != "mariadb":
+            lock_making(write)
         metadata.create_all(write.connection)
         found = write.connection.execute(select(versions.c.version)).scalar()
         if found is None:
@@ -60,7 +75,8 @@ def make_tables(store: Store) -> None:
             return VERSION
         return int(found)
 
-    found = store.writer.run(unit)
+    with _making(store):
+        found = store.writer.run(unit)
     if found != VERSION:
         raise StreamRefused(
             f"the database is of version {found} of streams, and this program knows {VERSION}:"
@@ -73,7 +89,20 @@ def add_storage(store: Store, key: str, columns: tuple[StreamColumn, ...]) -> St
 
     Raises StreamRefused where there is one of other columns, or a table that is no storage.
     """
-    return store.writer.run(lambda write: _added(write, key, columns))
+    with _making(store):
+        return store.writer.run(lambda write: _added(write, key, columns))
+
+
+@contextmanager
+def _making(store: Store) -> Iterator[None]:
+    """Let nobody else make tables meanwhile, where making one ends a transaction and its locks."""
+    if store.database.writing.dialect.name != "mariadb":
+        yield
+        return
+    with translated("making tables of streams"), store.database.writing.connect() as connection:
+        # Until the end of the connection.
+        connection.exec_driver_sql(_MARIADB_LOCK)
+        yield
 
 
 def _added(write: Write, key: str, columns: tuple[StreamColumn, ...]) -> Storage:
@@ -97,9 +126,10 @@ def _added(write: Write, key: str, columns: tuple[StreamColumn, ...]) -> Storage
             " table key, or another database"
         )
     ident = uuid.uuid4().hex[:12]
-    table.create(write.connection)
     values = {"table_key": key, "ident": ident, "columns": _written(columns), "last": 0}
     write.connection.execute(insert(storages).values(values))
+    # At the end, for MariaDB commits by it: a table that is missing is made when it is asked for.
+    table.create(write.connection, checkfirst=True)
     return Storage(key, ident, columns, table, insert(table))
 
 
@@ -112,6 +142,8 @@ def lock_making(write: Write) -> None:
     write.wrote = True
     if write.connection.dialect.name == "postgresql":
         write.connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_LOCK})")
+    elif write.connection.dialect.name == "mariadb":
+        write.connection.execute(select(versions.c.version).with_for_update())
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,28 +206,38 @@ def _last(connection: Connection, key: str) -> int:
 
 
 class Pruned(NamedTuple):
-    """How many rows were removed, and the number of the last of them."""
+    """The numbers of rows that were removed, in their order; and up to where rows were looked at,
+    None if that was the end of the table."""
 
-    rows: int
-    last: int
+    rows: list[int]
+    upto: int | None
 
 
 def prune_rows(
-    write: Write, storage: Storage, *, upto: int | None, before: float | None, most: int
+    write: Write,
+    storage: Storage,
+    *,
+    after: int,
+    upto: int | None,
+    before: float | None,
+    most: int,
 ) -> Pruned:
-    """Remove the oldest rows, `most` at most: those up to a number, or from before an instant.
-
-    It ends at the first row that is neither, whatever comes after it.
+    """Remove rows, of the next `most` after a number: those up to a number, or from before an
+    instant. Those that are neither may lie anywhere: instants are as their callers gave them.
     """
     row, at = storage.table.c[ROW], storage.table.c[TIME]
-    oldest = select(row, at).order_by(row).limit(most)
-    last = 0
-    for number, instant in write.connection.execute(oldest):
-        if (upto is None or number > upto) and (before is None or instant >= before):
-            break
-        last = int(number)
-    if not last:
-        return Pruned(0, 0)
-    write.wrote = True
-    removed = write.connection.execute(delete(storage.table).where(row <= last)).rowcount
-    return Pruned(int(removed), last)
+    asked = select(row, at).where(row > after).order_by(row).limit(most)
+    window = write.connection.execute(asked).all()
+    old = [
+        int(number)
+        for number, instant in window
+        if (upto is not None and number <= upto) or (before is not None and instant < before)
+    ]
+    end = int(window[-1][0]) if len(window) == most else None
+    if old:
+        write.wrote = True
+        chosen = [row <= upto] if upto is not None else []
+        chosen += [at < before] if before is not None else []
+        found = delete(storage.table).where(row > after, row <= old[-1], or_(*chosen))
+        write.connection.execute(found)
+    return Pruned(old, end)

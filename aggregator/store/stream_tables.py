@@ -6,9 +6,9 @@ of its own beside them, named by its key.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Integer, MetaData, Table
 
-from aggregator.store.stream_columns import OWN, ROW, TIME, StreamColumn
+from aggregator.store.stream_columns import KEY_TEXT, OWN, ROW, TEXT, TIME, StreamColumn
 from aggregator.store.tables import Id
 
 #: What this code reads and writes.
@@ -27,9 +27,9 @@ versions = Table(
 storages = Table(
     f"{OWN}_storages",
     metadata,
-    Column("table_key", Text, primary_key=True),
-    Column("ident", Text, nullable=False),
-    Column("columns", Text, nullable=False),
+    Column("table_key", KEY_TEXT, primary_key=True),
+    Column("ident", TEXT, nullable=False),
+    Column("columns", TEXT, nullable=False),
     Column("last", BigInteger, nullable=False),
 )
 
@@ -38,23 +38,23 @@ storages = Table(
 positions = Table(
     f"{OWN}_positions",
     metadata,
-    Column("table_key", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
+    Column("table_key", KEY_TEXT, primary_key=True),
+    Column("name", KEY_TEXT, primary_key=True),
     Column("running", Integer, nullable=False),
     Column("epoch", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("pending", BigInteger),
-    Column("condition", Text, nullable=False),
+    Column("condition", TEXT, nullable=False),
 )
 
 set_aside = Table(
     f"{OWN}_set_aside",
     metadata,
-    Column("table_key", Text, primary_key=True),
-    Column("name", Text, primary_key=True),
+    Column("table_key", KEY_TEXT, primary_key=True),
+    Column("name", KEY_TEXT, primary_key=True),
     Column("stream_row", BigInteger, primary_key=True, autoincrement=False),
     Column("at", Double, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("reason", TEXT, nullable=False),
 )
 
 

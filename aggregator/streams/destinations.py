@@ -16,6 +16,8 @@ Names = str | Collection[str] | None
 
 #: Names of one kind, and characters of one.
 _MOST, _LONGEST = 10_000, 1000
+#: Bytes of all names of a stream, percent-encoded: so much may stand in the head of a request.
+_MOST_BYTES = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,21 @@ class Destinations:
 
 def destinations(nodes: Names, groups: Names, docks: Names) -> Destinations:
     """Destinations that don't change when what was given does; raises StreamRefused."""
-    return Destinations(
+    found = Destinations(
         _kept(nodes, "dstnodes"), _kept(groups, "dstgroups"), _kept(docks, "dstdocks")
     )
+    size = sum(map(_size, (*split(found.nodes), *split(found.groups), *split(found.docks))))
+    if size > _MOST_BYTES:
+        raise StreamRefused(
+            f"the names of nodes, groups and docks have {size} bytes, percent-encoded;"
+            f" {_MOST_BYTES} may be"
+        )
+    return found
+
+
+def _size(name: str) -> int:
+    """Bytes of a name in a header, with the comma behind it."""
+    return 1 + (len(name) if name.isascii() else 3 * len(name.encode()))
 
 
 def _kept(names: Names, what: str) -> Names:
@@ -50,6 +64,11 @@ def _kept(names: Names, what: str) -> Names:
             raise StreamRefused(
                 f"{what} holds {shown(name)}; expected are texts, none of them empty, of"
                 f" {_LONGEST} characters at most"
+            )
+        # What no header, no XML or no UTF-8 can hold would hold up the stream for ever.
+        if not name.strip().isprintable():
+            raise StreamRefused(
+                f"{what} holds {shown(name)}; expected are characters that can be printed"
             )
     return names if names is None or isinstance(names, str) else type(names)(names)
 

@@ -31,6 +31,8 @@ class RunningStreams:
         self._turns = threading.RLock()
         self._sender: int | None = None
         self._sending: Stream | None = None
+        # Streams that were stopped, which could not be noted yet.
+        self._unended: dict[tuple[str, str], Stream] = {}
 
     def begin(self, storage: Storage, wanted: Wanted, start: Begin | None) -> None:
         """Send a stream from now on; raises StreamRefused where it is being sent by the caller."""
@@ -41,15 +43,24 @@ class RunningStreams:
                     f"the stream of {storage.key} sends at this moment, and can't be changed by its"
                     " own messenger or formatter; do that when do_updates has returned"
                 )
+            # How far it came is noted, even where that could not be done before.
+            if name in self._unended:
+                self._note_end(name, self._unended[name])
             if name in self._running:
-                # How far it came is noted, even where that could not be done before.
                 self._running[name].note()
             after = self._after(storage, start)
-            position = self._store.writer.run(
-                lambda write: take_stream(
-                    write, storage, wanted.name, start=after, condition=wanted.mark
+            try:
+                position = self._store.writer.run(
+                    lambda write: take_stream(
+                        write, storage, wanted.name, start=after, condition=wanted.mark
+                    )
                 )
-            )
+            except StoreUnavailable:
+                # It may have happened all the same, and the one that runs would be no more
+                # the one to send.
+                if name in self._running:
+                    self._running[name].doubt()
+                raise
             self._running[name] = Stream(self._store, storage, wanted, position)
 
     def _after(self, storage: Storage, start: Begin | None) -> Start | None:
@@ -70,6 +81,8 @@ class RunningStreams:
             if self._sender is None:
                 self._sender = threading.get_ident()
                 try:
+                    for name, ended in list(self._unended.items()):
+                        self._end(name, ended)
                     for stream in list(self._running.values()):
                         self._turn(stream, now, messenger)
                     afterwards()
@@ -97,7 +110,7 @@ class RunningStreams:
         with self._turns:
             stream = self._running.pop((storage.key, name), None)
             if stream is None:
-                self._end((storage.key, name), None)
+                self._end((storage.key, name), self._unended.get((storage.key, name)))
                 return None
             if stream is self._sending:
                 # It ends when its message is through, whose outcome is still to be noted.
@@ -107,14 +120,20 @@ class RunningStreams:
             return stream.wanted.userdata
 
     def _end(self, name: tuple[str, str], stream: Stream | None) -> None:
-        """Note that a stream was stopped; what can't be noted is logged."""
-        epoch = None if stream is None else stream.epoch
+        """Note that a stream was stopped; what can't be noted is logged, and noted later."""
         try:
-            if stream is not None:
-                stream.note()
-            self._store.writer.run(lambda write: end_stream(write, *name, epoch=epoch))
+            self._note_end(name, stream)
         except StoreUnavailable as error:
-            logger.warning("that a stream of %s was stopped is not noted: %s", name[0], error)
+            if stream is not None:
+                self._unended[name] = stream
+            logger.warning("that a stream of %s was stopped is not noted yet: %s", name[0], error)
+
+    def _note_end(self, name: tuple[str, str], stream: Stream | None) -> None:
+        if stream is not None:
+            stream.note()
+        epoch = None if stream is None else stream.epoch
+        self._store.writer.run(lambda write: end_stream(write, *name, epoch=epoch))
+        self._unended.pop(name, None)
 
     def status(self) -> list[StreamStatus]:
         """How each is doing; raises StoreUnavailable."""
@@ -132,5 +151,17 @@ class RunningStreams:
                 " returned"
             )
         with self._turns:
+            self._note_all()
             self._running.clear()
+            self._unended.clear()
             close()
+
+    def _note_all(self) -> None:
+        """Have noted how far each came, where that could not be done before."""
+        try:
+            for name, ended in list(self._unended.items()):
+                self._note_end(name, ended)
+            for stream in self._running.values():
+                stream.note()
+        except StoreUnavailable as error:
+            logger.warning("rows that were sent may be sent again: %s", error)

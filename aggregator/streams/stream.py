@@ -12,16 +12,17 @@ from typing import Any
 
 from aggregator.errors import MessageRefused, StoreUnavailable
 from aggregator.store.engine import Store
-from aggregator.store.stream_positions import Position, SetAside, move_stream
+from aggregator.store.stream_positions import Position, SetAside, move_stream, retake_stream
 from aggregator.store.stream_reading import Piece, Want, next_piece
 from aggregator.store.stream_storages import Storage, last_row
 from aggregator.streams.batch import Batch
+from aggregator.streams.message_size import MessageSize
 from aggregator.streams.messenger import Messenger, SendFunction, deliver
 from aggregator.streams.wanted import Wanted
 
 logger = logging.getLogger(__name__)
 
-#: Messages of one turn; what is left waits for the next.
+#: Messages of one turn; what is left waits for the next, which is due at once.
 BURST = 100
 #: About how many bytes of memory the rows of one message may take.
 MOST_BYTES = 4 * 2**20
@@ -73,8 +74,8 @@ class Stream:
         self._store = store
         # As far as it came, and as far as that is noted.
         self._at = self._noted = position
-        self._limit = wanted.batch_size
-        self._sent = self._failures = self._at_fault = 0
+        self._size = MessageSize(wanted.batch_size)
+        self._sent = self._failures = self._in_doubt = 0
         self._last_error = ""
 
     @property
@@ -109,17 +110,42 @@ class Stream:
         # One that lies further ahead than any pause was laid down by a clock that was set back.
         self.due = now + self.wanted.period
         try:
+            self._retake()
             self._send_all(now, messenger)
         except _TakenOver:
             self.taken_over = True
             logger.warning("%s is sent by another process now", self)
         except StoreUnavailable as error:
             self._fail(now, str(error))
+        except Exception as error:
+            # Whatever it is, it is no other stream's trouble.
+            logger.exception("%s failed in a way that nobody foresaw", self)
+            self._fail(now, _told(error))
+
+    def doubt(self) -> None:
+        """Take the stream again before it is sent: this process may have done so unawares."""
+        self._in_doubt += 1
+
+    def _retake(self) -> None:
+        if not self._in_doubt:
+            return
+        at, doubts = self._at, self._in_doubt
+        # Whether this is heard of or not.
+        self._in_doubt += 1
+        mark = self.wanted.mark
+        taken = self._store.writer.run(
+            lambda write: retake_stream(write, at, doubts=doubts, condition=mark)
+        )
+        if taken is None:
+            raise _TakenOver
+        self._at = self._noted = taken
+        self._in_doubt = 0
 
     def note(self) -> None:
         """Have noted what it sent, where that could not be done yet; raises StoreUnavailable."""
         try:
             if not self.taken_over:
+                self._retake()
                 self._note(self._at)
         except _TakenOver:
             self.taken_over = True
@@ -133,12 +159,17 @@ class Stream:
             if piece.rows and not self._sent_piece(now, piece, messenger):
                 return
             self._at = replace(self._at, position=piece.upto, pending=None)
+            if not piece.rows:
+                # So that nobody looks at so many rows once more.
+                self._note(self._at)
             if self.is_stopped:
                 break
             if not began:
                 horizon = piece.last
                 if piece.upto >= horizon:
                     break
+        else:
+            self.due = now
         self._failures, self._last_error = 0, ""
         self._note(self._at)
 
@@ -153,8 +184,8 @@ class Stream:
                 self._blame(now, piece, str(unsent))
             return False
         self._sent += len(piece.rows)
-        self._failures = self._at_fault = 0
-        self._limit = min(self.wanted.batch_size, 2 * self._limit)
+        self._failures = 0
+        self._size.passed(len(piece.rows))
         return True
 
     def _next(self, upto: int | None) -> Piece:
@@ -162,7 +193,7 @@ class Stream:
             after=self._at.position,
             upto=upto,
             condition=self.wanted.condition,
-            most=self._limit,
+            most=self._size.rows,
             most_bytes=MOST_BYTES,
         )
         return self._store.query(lambda connection: next_piece(connection, self.storage, want))
@@ -227,14 +258,13 @@ class Stream:
         return max(period, min(grown, LONGEST_PAUSE))
 
     def _blame(self, now: float, piece: Piece, reason: str) -> None:
-        """Find the row that is at fault, if that is wanted, and go on without it."""
-        self._at_fault += 1
-        if self.wanted.set_aside_after is None or self._at_fault < self.wanted.set_aside_after:
+        """Make a message at fault smaller, and go on without a row at fault, if that is wanted."""
+        rows = len(piece.rows)
+        if not self._size.is_smaller_after(rows, attempts=self.wanted.set_aside_after):
             return
-        self._at_fault = self._failures = 0
+        self._failures = 0
         self.due = now + self.wanted.period
-        if len(piece.rows) > 1:
-            self._limit = len(piece.rows) // 2
+        if rows > 1:
             self._at = replace(self._at, pending=None)
             return
         row = int(piece.rows[0][0])

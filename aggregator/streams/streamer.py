@@ -102,15 +102,16 @@ class SqliteDataStreamer:
 
     def stream(  # noqa: PLR0917 - the arguments of the original, in its order
         self,
-        table_key: str,
-        dstnodes: Names,
-        dstgroups: Names,
-        dstdocks: Names,
-        period: float,
-        formatter: Formatter,
+        table_key: str | None = None,
+        dstnodes: Names = None,
+        dstgroups: Names = None,
+        dstdocks: Names = None,
+        period: float | None = None,
+        formatter: Formatter | None = None,
         sqlfilter: str | None = None,
         userdata: Any = None,
         *,
+        tablekey: str | None = None,
         sqlfile: str | None = None,
         parameters: Mapping[str, Any] | Sequence[Any] = (),
         name: str = "",
@@ -123,17 +124,18 @@ class SqliteDataStreamer:
         `do_updates` is called.
 
         `formatter` makes a message of rows and of `userdata`; the messenger is given it with the
-        destinations as they are here. `sqlfilter` (or `sqlfile`) is a condition on the columns,
-        with `parameters` for its ``?`` or ``:name``. One table may have streams of several
-        `name`s. `start` says where a stream begins that does not run: ``"oldest"`` (as by
-        default), ``"now"``, or seconds since 1970. A message has `batch_size` rows at most, each
-        with its id before its time where `row_ids` is set. `set_aside_after` is after how many
-        attempts a row is passed over that can't be formatted or is refused; by default never.
+        destinations as they are here. `tablekey` is `table_key` as the original has it, and
+        `sqlfile` is `sqlfilter`: a condition on the columns, with `parameters` for its ``?`` or
+        ``:name``. One table may have streams of several `name`s. `start` says where a stream begins
+        that does not run: ``"oldest"`` (as by default), ``"now"``, or seconds since 1970. A message
+        has `batch_size` rows at most, each with its id before its time where `row_ids` is set.
+        `set_aside_after` is after how many attempts a row is passed over that can't be formatted or
+        is refused; by default never.
 
         A stream that runs, here or in a process that is gone, goes on where it was. Raises
         StorageUnknown, StreamRefused and StoreUnavailable.
         """
-        storage = self._storage(table_key)
+        storage = self._storage(_one_of(table_key, tablekey))
         wanted = read_wanted(
             storage,
             to=(dstnodes, dstgroups, dstdocks),
@@ -230,7 +232,7 @@ class SqliteDataStreamer:
         """See `stop_stream`."""
         return self.stop_stream(tablekey, name)
 
-    def _storage(self, table_key: str) -> Storage:
+    def _storage(self, table_key: str | None) -> Storage:
         self._require_usable()
         return self._storages.of(table_key)
 
@@ -242,6 +244,12 @@ class SqliteDataStreamer:
             )
         if not self._finalizer.alive:
             raise StreamerUnusable("the streamer was closed; make another one")
+
+
+def _one_of(table_key: str | None, tablekey: str | None) -> str | None:
+    if table_key is not None and tablekey is not None:
+        raise StreamRefused("tablekey is another name of table_key; give one of them")
+    return tablekey if table_key is None else table_key
 
 
 def _close(store: Store, process: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from aggregator.errors import StreamValueError
@@ -17,6 +17,8 @@ from aggregator.store.stream_columns import Kind, StreamColumn, shown
 
 #: Characters or bytes of one value, and of a row.
 LONGEST, LARGEST = 2**20, 2**22
+#: Characters or bytes of a filter's parameter; SQLite takes patterns of 50,000 bytes.
+LONGEST_PARAMETER = 4000
 
 _INTEGERS = range(-(2**63), 2**63)
 
@@ -60,8 +62,12 @@ def instant(at: object) -> float:
 def _fit(key: str, column: StreamColumn, value: object) -> Any:
     if value is None:
         return None
+    given = plain(value)
+    if given is None:
+        # An instant of numpy that is none.
+        return None
     try:
-        found = _FITTING[column.kind](plain(value))
+        found = _FITTING[column.kind](given)
         limit = LONGEST if column.longest is None else column.longest
         if isinstance(found, str | bytes) and len(found) > limit:
             raise _Unfit(f"{limit} characters or bytes at most; given were {len(found)}")
@@ -73,10 +79,21 @@ def _fit(key: str, column: StreamColumn, value: object) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The Python value of a number of numpy, or of anything that gives it in the same way."""
-    if hasattr(value, "dtype") and getattr(value, "ndim", None) == 0:
-        return value.item()
-    return value
+    """The Python value of a scalar of numpy, or of anything that gives it in the same way.
+
+    An instant is one to microseconds; what has no Python value of its kind stays what it is.
+    """
+    if not hasattr(value, "dtype") or getattr(value, "ndim", None) != 0:
+        return value
+    kind = getattr(value.dtype, "kind", "")
+    # Of these numpy gives a bare number where their unit is one that Python does not know.
+    if kind == "m":
+        return value
+    found = value.item()
+    if kind == "M" and isinstance(found, int):
+        found = value.astype("datetime64[us]").item()
+        return value if isinstance(found, int) else found
+    return found
 
 
 def _text(value: object) -> str:
@@ -104,10 +121,12 @@ def _integer(value: object) -> int:
         elif isinstance(value, int):
             number = int(value)
         elif isinstance(value, float | Decimal):
-            number = int(value) if value == int(value) else None
+            # A decimal of a few characters may be a number of very many digits.
+            whole = int(value) if -(2**63) <= value < 2**63 else None
+            number = whole if value == whole else None
         else:
             number = None
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, InvalidOperation):
         number = None
     if number is None or number not in _INTEGERS:
         raise _Unfit(wanted)
@@ -201,6 +220,11 @@ def as_parameter(value: object) -> int | float | str | bool | bytes:
             value = _real(value)
     except _Unfit as unfit:
         raise StreamValueError(f"the parameter {shown(value)}: expected is {unfit}") from None
+    if isinstance(value, str | bytes) and len(value) > LONGEST_PARAMETER:
+        raise StreamValueError(
+            f"the parameter {shown(value)} has {len(value)} characters or bytes;"
+            f" {LONGEST_PARAMETER} may be"
+        )
     if isinstance(value, str | int | float | bytes):
         return value
     raise StreamValueError(

@@ -44,7 +44,7 @@ def read_wanted(
     *,
     to: tuple[Names, Names, Names],
     period: object,
-    formatter: Formatter,
+    formatter: Formatter | None,
     filters: tuple[str | None, str | None],
     parameters: Mapping[str, Any] | Sequence[Any],
     userdata: object,

@@ -151,6 +151,7 @@ def test_http_posts_each_message_with_a_name_that_stays(streamer: SqliteDataStre
         (401, MessageNotSent),
         (404, MessageNotSent),
         (429, MessageNotSent),
+        (431, MessageNotSent),
         (500, MessageNotSent),
     ],
 )

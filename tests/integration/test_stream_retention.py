@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from aggregator.errors import StreamRefused
-from aggregator.streams import Retention, SqliteDataStreamer
+from aggregator.streams import Retention, SqliteDataStreamer, pruning
 from tests import streams_kit
 from tests.streams_kit import Recorder, begin, logging_to, store
 
@@ -70,12 +70,55 @@ def test_rows_are_removed_by_age(place: str) -> None:
         for at in (100, 130, 90, 150, 100):
             store(streamer, str(at), at=at)
         streamer.do_updates(159.9, messenger)
-        assert kept(streamer, 159.9) == ["100", "130", "90", "150", "100"]
+        # That which lies behind others that are not old is removed all the same.
+        assert kept(streamer, 159.9) == ["100", "130", "150", "100"]
         streamer.do_updates(165, messenger)
-        # 90 is older, and lies behind one that is not.
-        assert kept(streamer, 165) == ["130", "90", "150", "100"]
+        assert kept(streamer, 165) == ["130", "150"]
         streamer.do_updates(195, messenger)
-        assert kept(streamer, 195) == ["150", "100"]
+        assert kept(streamer, 195) == ["150"]
+
+
+def test_rows_of_the_future_keep_no_others_behind_them(
+    place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pruning, "_MOST", 5)
+    monkeypatch.setattr(pruning, "_ROUNDS", 3)
+    messenger = Recorder()
+    with logging_to(place, retention=Retention(age=60)) as streamer:
+        # One clock gave milliseconds, for longer than one look goes.
+        for n in range(12):
+            store(streamer, f"future {n}", at=1_769_860_800_000.0)
+        for n in range(40):
+            store(streamer, f"old {n}", at=100)
+        for n in range(12):
+            store(streamer, f"young {n}", at=1000)
+        for n in range(30):
+            streamer.do_updates(1000 + n, messenger)
+        expected = [*(f"future {n}" for n in range(12)), *(f"young {n}" for n in range(12))]
+        assert kept(streamer, 1030) == expected
+        # And once more, when it has come through.
+        store(streamer, "late", at=1)
+        for n in range(20):
+            streamer.do_updates(1031 + n, messenger)
+        assert kept(streamer, 1051) == expected
+        assert streamer.lost_rows == 0
+
+
+def test_what_was_set_aside_is_forgotten_with_its_row(place: str) -> None:
+    def formatter(rows: list[list[Any]], userdata: Any) -> Any:
+        if rows[0][-1].startswith("poison"):
+            raise ValueError("can't be formatted")
+        return rows
+
+    with logging_to(place, retention=Retention(age=60)) as streamer:
+        begin(streamer, period=1, formatter=formatter, set_aside_after=1, batch_size=1)
+        store(streamer, "poison 1", "good", at=100)
+        store(streamer, "poison 2", at=150)
+        for now in range(140, 150):
+            streamer.do_updates(now, Recorder())
+        assert [one.row for one in streamer.set_aside("logkey")] == [1, 3]
+        streamer.do_updates(170, Recorder())
+        assert [one.row for one in streamer.set_aside("logkey")] == [3]
 
 
 def test_rows_are_removed_by_number(place: str) -> None:

@@ -29,14 +29,14 @@ def test_large_rows_go_in_messages_of_bounded_bytes() -> None:
     assert [len(one.message) for one in messenger.sent] == [4] * 10
 
 
-def test_one_turn_is_bounded_and_the_rest_waits() -> None:
+def test_one_turn_is_bounded_and_the_rest_is_due_at_once() -> None:
     messenger = Recorder()
     with streams_kit.logging_to(":memory:") as streamer:
         begin(streamer, period=1, batch_size=1)
         store(streamer, *(str(n) for n in range(150)))
-        assert streamer.do_updates(1, messenger) == 2
+        assert streamer.do_updates(1, messenger) == 1
         assert len(messenger.sent) == 100
-        streamer.do_updates(2, messenger)
+        assert streamer.do_updates(1, messenger) == 2
     assert messenger.last() == [str(n) for n in range(150)]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -28,6 +29,24 @@ class Scalar:
 
     def item(self) -> object:
         return self._value
+
+
+class Instant:
+    """An instant or a span as numpy has it, whose value is a bare number where its unit is one that
+    Python does not know, such as nanoseconds."""
+
+    ndim = 0
+
+    def __init__(self, kind: str, value: object, microseconds: object = None) -> None:
+        self.dtype = SimpleNamespace(kind=kind)
+        self._value, self._microseconds = value, microseconds
+
+    def item(self) -> object:
+        return self._value
+
+    def astype(self, unit: str) -> Instant:
+        assert unit == "datetime64[us]"
+        return Instant(self.dtype.kind, self._microseconds)
 
 
 class Colour(StrEnum):
@@ -84,6 +103,10 @@ TAKEN: list[tuple[str, Any, Any]] = [
     ("at", datetime(2026, 7, 1, 12, tzinfo=SUMMER), "2026-07-01T10:00:00.000000Z"),
     ("at", datetime(2026, 7, 1, 12), "2026-07-01T12:00:00.000000Z"),
     ("at", "2026-07-01T12:00:00.25Z", "2026-07-01T12:00:00.250000Z"),
+    ("at", Instant("M", 10**18, datetime(2026, 7, 1, 12)), "2026-07-01T12:00:00.000000Z"),
+    ("at", Instant("M", datetime(2026, 7, 1, 12)), "2026-07-01T12:00:00.000000Z"),
+    ("day", Instant("M", date(2026, 7, 1)), "2026-07-01"),
+    ("at", Instant("M", None), None),
 ]
 REFUSED: list[tuple[str, Any, str]] = [
     ("text", b"x", "a text"),
@@ -99,6 +122,13 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("whole", "4x", "a whole number"),
     ("whole", math.nan, "a whole number"),
     ("whole", "9" * 5000, "a whole number"),
+    ("whole", Decimal("1e999999999"), "a whole number"),
+    ("whole", Decimal("NaN"), "a whole number"),
+    ("whole", Decimal("sNaN"), "a whole number"),
+    ("whole", Instant("M", 10**18, datetime(2026, 7, 1)), "a whole number"),
+    ("whole", Instant("M", 10**18, 10**18), "a whole number"),
+    ("whole", Instant("m", 10**9, timedelta(seconds=1)), "a whole number"),
+    ("real", Instant("m", 10**9, timedelta(seconds=1)), "a number"),
     ("real", "fast", "a double can hold"),
     ("real", 10**400, "a double can hold"),
     ("real", True, "a number"),
@@ -174,6 +204,7 @@ def last(streamer: SqliteDataStreamer) -> int:
         (Scalar(2.5), 2.5),
         (Decimal("1.5"), 1.5),
         (datetime(1970, 1, 1, 0, 0, 10, tzinfo=UTC), 10.0),
+        (Instant("M", 10 * 10**9, datetime(1970, 1, 1, 0, 0, 10)), 10.0),
     ],
 )
 def test_an_instant_is_a_number_of_seconds(given: Any, stored_as: float) -> None:
@@ -186,7 +217,7 @@ def test_an_instant_is_a_number_of_seconds(given: Any, stored_as: float) -> None
     assert messenger.rows() == [[stored_as]]
 
 
-@pytest.mark.parametrize("given", [None, "now", math.nan, math.inf, True, [1]])
+@pytest.mark.parametrize("given", [None, "now", math.nan, math.inf, True, [1], Instant("m", 10)])
 def test_what_is_no_instant_is_refused(given: Any) -> None:
     with SqliteDataStreamer(":memory:") as made:
         made.add_storage("k", [], [])

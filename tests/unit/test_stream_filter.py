@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from aggregator.errors import FilterRefused
 from aggregator.store.stream_columns import declared
+from aggregator.store.stream_conditions import DEEPEST_PART
 from aggregator.store.stream_filter import DEEPEST, LONGEST, MOST_WORDS, read_filter
 from aggregator.store.stream_storages import Storage
 from aggregator.store.stream_tables import data_table
@@ -152,7 +153,10 @@ REFUSED = [
     ("name = 'a\0b'", "can't be compared with"),
     ("name = '\ud800'", "can't be compared with"),
     ("(" * 200 + "ok" + ")" * 200, f"deeper than {DEEPEST}"),
-    ("not " * 480 + "ok", "no condition"),
+    ("not " * 480 + "ok", f"deeper than {DEEPEST_PART}|no condition"),
+    (" = ".join(["ok"] * 249), f"parts in parts deeper than {DEEPEST_PART}"),
+    ("ok" + " IS TRUE" * 240, f"parts in parts deeper than {DEEPEST_PART}"),
+    ("not " * 65 + "ok", f"parts in parts deeper than {DEEPEST_PART}"),
     (" or ".join(["ok"] * MOST_WORDS), f"{MOST_WORDS} may be"),
     ("name = '" + "x" * LONGEST + "'", f"{LONGEST} may be"),
     (20, "a filter is a text"),
@@ -163,6 +167,22 @@ REFUSED = [
 def test_anything_else_is_refused(text: Any, complaint: str) -> None:
     with pytest.raises(FilterRefused, match=complaint):
         read_filter(text, (), STORAGE)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " = ".join(["ok"] * 60),
+        "ok" + " IS TRUE" * 60,
+        "not " * 60 + "ok",
+        "not (ok or " * 10 + "ok" + ")" * 10,
+        " or ".join(["ok"] * 240),
+        "lower(" * 10 + "name" + ")" * 10 + " = 'x'",
+    ],
+)
+def test_what_is_not_refused_can_be_compiled(text: str) -> None:
+    for dialect in (sqlite.dialect(), postgresql.dialect()):
+        assert written(text, dialect=dialect)[0]
 
 
 def test_parameters_without_a_place_are_refused() -> None:

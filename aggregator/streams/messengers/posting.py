@@ -16,8 +16,9 @@ USER_AGENT = "mds-aggregator"
 
 #: Bytes of a reply that are read, and seconds for a connection.
 _LIMIT, _CONNECT = 2**18, 5.0
-#: Answers of the kind 4xx that may be others the next time: who must wait, log in or be let in.
-PASSING = frozenset({401, 403, 404, 407, 408, 409, 421, 423, 424, 425, 429})
+#: Answers of the kind 4xx that may be others the next time, or are no fault of the rows: who must
+#: wait, log in, be let in, or be told of fewer destinations.
+PASSING = frozenset({401, 403, 404, 407, 408, 409, 421, 423, 424, 425, 429, 431})
 
 
 class Post:
