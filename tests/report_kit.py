@@ -121,6 +121,12 @@ def request(url: str, type: str, query: str = "") -> Said:
     return call(url, f"/reports/requests/{type}{query}", secret=GUI)
 
 
+def process_of(url: str) -> bytes:
+    """The process of the Ledger, as its answer; empty while there is none."""
+    answer = request(url, "Pid")
+    return answer.body if answer.status == 200 else b""
+
+
 def status(url: str, what: str = "") -> Any:
     """What is known of reports."""
     return call(url, f"/reports{f'/{what}' if what else ''}", secret=ADMIN).json

@@ -97,21 +97,30 @@ class Answering:
         try:
             return await self._found(request)
         except AggregatorFailed as error:
-            return RequestAnswer(error.reason, "text", str(error).encode(errors="replace"))
+            reason = "died" if error.reason == "down" else error.reason
+            return RequestAnswer(reason, "text", str(error).encode(errors="replace"))
         except LeaseLost:
             return _LATE
         except Exception:
             logger.exception("bug in answering a REQUEST")
             return RequestAnswer("failed", "text", b"an internal error")
 
+    def _is_in_time(self, request: WaitingRequest) -> bool:
+        return self._clock() < request.deadline
+
     async def _found(self, request: WaitingRequest) -> RequestAnswer:
         """The first answer that is one, of those who answer the type as they were started."""
-        answering = [one for one in self._singletons if one.answers(request.type)]
-        if not answering:
-            return _NOBODY
+        while not (answering := [one for one in self._singletons if one.answers(request.type)]):
+            # One that is being started may answer it.
+            if not any(one.is_starting for one in self._singletons):
+                return _NOBODY
+            if not self._is_in_time(request):
+                return _LATE
+            await asyncio.sleep(LOOK)
         for one in answering:
             reply = await one.call(
-                {"call": "request", "type": request.type, "arguments": dict(request.arguments)}
+                {"call": "request", "type": request.type, "arguments": dict(request.arguments)},
+                is_wanted=lambda: self._is_in_time(request),
             )
             if reply.outcome == "answered":
                 return RequestAnswer("answered", reply.kind, reply.data)

@@ -33,6 +33,8 @@ LOOK, PAUSE = 0.05, 1.0
 _MOST, _ROOM, _EACH, _TOGETHER = 2000, 64 * 2**20, 500, 50
 #: Reports of one look: more than can be under way, which are the oldest.
 _LOOKED_AT = 2 * _MOST
+#: Types that nobody takes so far which are remembered, so that they are not looked at in vain.
+_UNCLAIMED = 500
 #: Seconds until a report is tried again: doubled with each try, up to the second.
 _AGAIN, _LATEST = 1.0, 60.0
 _SECOND = 1_000_000
@@ -89,7 +91,6 @@ class Feeding:
         while True:
             await one.up()
             underway = await queue.get()
-            await one.up()
             error = await _process(one, underway.report)
             self._held[one.name] -= 1
             underway.waits_for.discard(one.name)
@@ -128,8 +129,10 @@ class Feeding:
     async def _look(self) -> None:
         """Take up what is new, as much as there is room for."""
         all_known = all(one.facts is not None for one in self._singletons)
-        if all_known:
-            self._unclaimed.clear()
+        # Of one that was started meanwhile they may be, though others never start.
+        self._unclaimed = (
+            set() if all_known else {type for type in self._unclaimed if not self._takers(type)}
+        )
         if len(self._underway) >= _MOST or self._size >= _ROOM:
             return
         question = partial(
@@ -144,6 +147,10 @@ class Feeding:
         for row in await self._reach.ask(question):
             if row.number in self._underway:
                 continue
+            if not all_known and not self._takers(row.type):
+                if len(self._unclaimed) < _UNCLAIMED:
+                    self._unclaimed.add(row.type)
+                continue
             # One that is larger than all the room is taken alone.
             if len(self._underway) + len(numbers) >= _MOST or (row.size > room and numbers):
                 break
@@ -151,7 +158,7 @@ class Feeding:
             room -= row.size
         if numbers:
             for report in await self._reach.ask(partial(load_reports, numbers=numbers)):
-                self._hand_out(report, all_known=all_known)
+                self._hand_out(report)
             metrics.WAITING.set(len(self._underway))
 
     def _full_types(self) -> set[str]:
@@ -163,14 +170,14 @@ class Feeding:
             for type in one.facts.reports
         }
 
-    def _hand_out(self, report: StoredReport, *, all_known: bool) -> None:
-        takers = [one for one in self._singletons if one.takes(report.type)]
-        if not takers and not all_known:
-            self._unclaimed.add(report.type)
-            return
+    def _takers(self, type: str) -> set[str]:
+        return {one.name for one in self._singletons if one.takes(type)}
+
+    def _hand_out(self, report: StoredReport) -> None:
+        takers = self._takers(report.type)
         if not takers:
             metrics.UNCLAIMED.inc()
-        wanted = {one.name for one in takers} - report.taken
+        wanted = takers - report.taken
         underway = _Underway(report, wanted)
         self._underway[report.number] = underway
         self._size += len(report.data)
@@ -189,7 +196,7 @@ class Feeding:
         tries = report.tries + 1
         is_dead = tries >= self._max_tries
         pause = min(_AGAIN * 2 ** (tries - 1), _LATEST)
-        takers = {one.name for one in self._singletons if one.takes(report.type)}
+        takers = self._takers(report.type)
         error = "; ".join(underway.failed.values())
         logger.warning(
             "the report %s of %s (%s) failed %d times%s: %s",
@@ -214,7 +221,10 @@ class Feeding:
 
 
 async def _process(one: Singleton, report: StoredReport) -> str:
-    """Have an aggregator process a report; why that failed, empty where it did not."""
+    """Have an aggregator process a report; why that failed, empty where it did not.
+
+    One that does not run is waited for: what it was not handed has not failed.
+    """
     said = {
         "call": "report",
         "type": report.type,
@@ -222,11 +232,18 @@ async def _process(one: Singleton, report: StoredReport) -> str:
         "id": report.id,
         "time": report.at / _SECOND,
     }
-    try:
-        reply = await one.call(said, report.data)
-    except AggregatorFailed as error:
-        metrics.PROCESSED.labels(one.name, error.reason).inc()
-        return str(error)
+    while True:
+        await one.up()
+        # What it pushes waits for the store, and what makes it push more waits for that.
+        await one.outbox.room()
+        try:
+            reply = await one.call(said, report.data)
+            break
+        except AggregatorFailed as error:
+            if error.reason == "down":
+                continue
+            metrics.PROCESSED.labels(one.name, error.reason).inc()
+            return str(error)
     if reply.outcome in ("answered", "none"):
         metrics.PROCESSED.labels(one.name, "done").inc()
         return ""
