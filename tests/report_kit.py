@@ -143,8 +143,11 @@ def is_up(url: str, name: str = "Ledger") -> bool:
 def modules(folder: Path, **texts: str) -> Path:
     """A folder with modules, by the names of their files."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
     for name, text in texts.items():
-        (folder / f"{name}.py").write_text(textwrap.dedent(text))
+        file = folder / f"{name}.py"
+        file.write_text(textwrap.dedent(text))
+        file.chmod(0o644)
     return folder
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from aggregator.errors import AggregatorFailed, StoreUnavailable
-from aggregator.reports.feeding import LOOK, PAUSE
+from aggregator.reports.feeding import LOOK, PAUSE, next_look
 from aggregator.reports.singleton import LeaseLost, Reach, Singleton
 from aggregator.store.report_requests import (
     RequestAnswer,
@@ -46,11 +46,12 @@ class Answering:
 
     async def run(self) -> None:
         """Look for REQUESTs for ever."""
+        pause = LOOK
         try:
             while True:
                 try:
-                    await self._look()
-                    await asyncio.sleep(LOOK)
+                    pause = next_look(pause, found=await self._look())
+                    await asyncio.sleep(pause)
                 except StoreUnavailable as error:
                     logger.warning("REQUESTs wait for the store: %s", error)
                     await asyncio.sleep(PAUSE)
@@ -72,12 +73,14 @@ class Answering:
             for number, _ in answers:
                 self._busy.pop(number, None)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Take up what is new; whether there is any REQUEST."""
         question = partial(waiting_requests, now=self._clock(), most=_MOST)
         for request in await self._reach.ask(question):
             if request.id not in self._busy:
                 task = asyncio.create_task(self._answer(request))
                 self._busy[request.id] = task
+        return bool(self._busy)
 
     async def _answer(self, request: WaitingRequest) -> None:
         left = max(0.0, (request.deadline - self._clock()) / _SECOND)

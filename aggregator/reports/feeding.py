@@ -26,8 +26,9 @@ from aggregator.store.report_feeding import (
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks into the inbox; and until a store that is away is asked again.
-LOOK, PAUSE = 0.05, 1.0
+#: Seconds between two looks into the inbox; and until a store that is away is asked again. After a
+#: look that brought nothing the next is later, up to so many seconds.
+LOOK, PAUSE, QUIET = 0.05, 1.0, 0.2
 #: Reports, and bytes of them, that are taken up at a time, and how many may be of one aggregator,
 #: and of one node in one look.
 _MOST, _ROOM, _EACH, _TOGETHER = 2000, 64 * 2**20, 500, 50
@@ -49,6 +50,11 @@ class _Underway:
     report: StoredReport
     waits_for: set[str]
     failed: dict[str, str] = field(default_factory=dict)
+
+
+def next_look(pause: float, *, found: bool) -> float:
+    """Seconds until the next look, after one that was `pause` seconds after that before it."""
+    return LOOK if found else min(2 * pause, QUIET)
 
 
 class Feeding:
@@ -76,11 +82,12 @@ class Feeding:
 
     async def run(self) -> None:
         """Feed for ever; raises LeaseLost."""
+        pause = LOOK
         while True:
             try:
                 await self.flush()
-                await self._look()
-                await asyncio.sleep(LOOK)
+                pause = next_look(pause, found=await self._look())
+                await asyncio.sleep(pause)
             except StoreUnavailable as error:
                 logger.warning("reports wait for the store: %s", error)
                 await asyncio.sleep(PAUSE)
@@ -126,15 +133,15 @@ class Feeding:
                 self._size -= len(underway.report.data)
         metrics.WAITING.set(len(self._underway))
 
-    async def _look(self) -> None:
-        """Take up what is new, as much as there is room for."""
+    async def _look(self) -> bool:
+        """Take up what is new, as much as there is room for; whether all may soon be different."""
         all_known = all(one.facts is not None for one in self._singletons)
         # Of one that was started meanwhile they may be, though others never start.
         self._unclaimed = (
             set() if all_known else {type for type in self._unclaimed if not self._takers(type)}
         )
         if len(self._underway) >= _MOST or self._size >= _ROOM:
-            return
+            return True
         question = partial(
             waiting_reports,
             now=self._clock(),
@@ -160,6 +167,7 @@ class Feeding:
             for report in await self._reach.ask(partial(load_reports, numbers=numbers)):
                 self._hand_out(report)
             metrics.WAITING.set(len(self._underway))
+        return bool(self._underway)
 
     def _full_types(self) -> set[str]:
         """Types of reports of which an aggregator has as many as it may hold."""
