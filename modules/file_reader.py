@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import stat
@@ -64,6 +65,8 @@ class FileReader(Collector):
         facts = os.lstat(path)
         if name.startswith(".") or not stat.S_ISREG(facts.st_mode) or facts.st_mtime == known:
             return None
+        if facts.st_size > LARGEST:
+            raise OSError(errno.EFBIG, f"more than {LARGEST} bytes")
         # What has taken its place meanwhile must not be waited for.
         with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as fp:
             return os.fstat(fp.fileno()).st_mtime, fp.read(room + 1)

@@ -87,7 +87,14 @@ class AggregatorProcess:
     @property
     def has_ended(self) -> bool:
         """Whether the process that there is has ended by itself, or was killed."""
-        return self._process is not None and self._process.poll() is not None
+        if self._process is None:
+            return False
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            # It is not reaped here: until its group is ended nobody else is to get its number.
+            return os.waitid(os.P_PID, self._process.pid, how) is not None
+        except ChildProcessError:
+            return True
 
     async def start(
         self, tree: Sequence[ModuleClass], folders: Sequence[Path], *, saved: str | None
