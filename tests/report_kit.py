@@ -121,6 +121,12 @@ def request(url: str, type: str, query: str = "") -> Said:
     return call(url, f"/reports/requests/{type}{query}", secret=GUI)
 
 
+def process_of(url: str) -> bytes:
+    """The process of the Ledger, as its answer; empty while there is none."""
+    answer = request(url, "Pid")
+    return answer.body if answer.status == 200 else b""
+
+
 def status(url: str, what: str = "") -> Any:
     """What is known of reports."""
     return call(url, f"/reports{f'/{what}' if what else ''}", secret=ADMIN).json
@@ -137,8 +143,11 @@ def is_up(url: str, name: str = "Ledger") -> bool:
 def modules(folder: Path, **texts: str) -> Path:
     """A folder with modules, by the names of their files."""
     folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o755)
     for name, text in texts.items():
-        (folder / f"{name}.py").write_text(textwrap.dedent(text))
+        file = folder / f"{name}.py"
+        file.write_text(textwrap.dedent(text))
+        file.chmod(0o644)
     return folder
 
 

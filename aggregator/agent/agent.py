@@ -25,6 +25,8 @@ _FIRST, _LONGEST = 0.5, 30.0
 _SILENCE = 5.0
 #: Why a service never takes a report. All else may change: who may report, where it is, what waits.
 _FOR_GOOD = ("size", "wrong")
+#: HTTP status for what is too large, which a proxy before the service may say, without our reason.
+_TOO_LARGE = 413
 
 
 def collectors_of(
@@ -98,22 +100,28 @@ class Agent:
     def _send(self) -> float | None:
         """Send the oldest report, or ask whether we are heard. None where that went well, else for
         how many seconds the service wants to be left alone."""
-        found = self._spool.oldest()
         try:
-            if found is None:
-                answer = self._client.hello(self._node)
-                return None if answer.is_good else self._refused(answer)
-            report, data = found
-            answer = self._client.report(
-                self._node, report.type, report.id, content_type=report.content_type, data=data
-            )
+            return self._sent()
         except RemoteError as error:
             self._note(str(error))
-            return 0.0
+        except OSError as error:
+            # It passes, as does a lack of room or of descriptors; else somebody reads of it here.
+            self._note(f"the spool can't be read or written: {error}")
+        return 0.0
+
+    def _sent(self) -> float | None:
+        found = self._spool.oldest()
+        if found is None:
+            answer = self._client.hello(self._node)
+            return None if answer.is_good else self._refused(answer)
+        report, data = found
+        answer = self._client.report(
+            self._node, report.type, report.id, content_type=report.content_type, data=data
+        )
         if answer.is_good:
             self._spool.done(report)
             return None
-        if answer.reason in _FOR_GOOD:
+        if answer.status == _TOO_LARGE or answer.reason in _FOR_GOOD:
             log.error("a report of %s is refused for good: %s", report.type, answer.message)
             self._spool.refuse(report)
             return None

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds that a thread waits at most until it looks whether the node is connected.
 _LOOK = 0.2
+#: Bytes of a report at most, whatever the service takes: it is held in memory to be sent.
+LARGEST = 64 * 2**20
 
 
 class Collecting:
@@ -44,6 +46,8 @@ class Collecting:
         self._on_report = on_report
         self._changed = threading.Event()
         self._is_connected = False
+        # A report that was taken of the collector, and could not be put into the spool.
+        self._unput: tuple[str, str, bytes] | None = None
 
     def start(self) -> None:
         """Begin, in a thread that keeps nobody from leaving."""
@@ -68,17 +72,23 @@ class Collecting:
                 self._guarded(self._collect, time.time())
 
     def _collect(self, now: float) -> None:
-        """Ask for a report, and put it into the spool."""
-        found = self._collector.getReport(now)
-        if found is not None:
-            self._spool.put(*self._report(found))
-            self._on_report()
+        """Ask for a report, and put it into the spool; one that it did not take comes first."""
+        if self._unput is None:
+            found = self._collector.getReport(now)
+            if found is None:
+                return
+            self._unput = self._report(found)
+        self._spool.put(*self._unput)
+        self._unput = None
+        self._on_report()
 
     def _guarded(self, call: Callable[[Any], None], argument: Any) -> None:
         """Call, and store what the collector saved; what fails is logged."""
         try:
             call(argument)
-            self._kept.store()
+            # That a report was made is not to be known while nobody has it.
+            if self._unput is None:
+                self._kept.store()
         except AggregatorFailed as error:
             log.error("%s: %s", self._name, error)
         except OSError as error:
@@ -99,4 +109,8 @@ class Collecting:
         sent = said(found[1])
         if sent is None:
             raise AggregatorFailed("it returned a type without data", reason="failed")
+        if len(sent.data) > LARGEST:
+            raise AggregatorFailed(
+                f"it returned {len(sent.data)} bytes; {LARGEST} may be", reason="large"
+            )
         return kind, CONTENT_TYPES[sent.kind], sent.data

@@ -6,8 +6,10 @@ Each is sent under the id that it got here until the service says that it has it
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
+import logging
 import os
 import re
 import threading
@@ -19,9 +21,13 @@ from typing import Any
 
 from aggregator.errors import ConfigError
 
-_NAME = re.compile(r"([0-9]{12})\.report", re.ASCII)
+log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"([0-9]{12})\.(report|refused)", re.ASCII)
 #: Reports that wait, past which no more are taken; and refused ones that are kept to be looked at.
 MOST, _REFUSED = 1000, 100
+#: Why a file is not readable now and never will be; anything else, as too many open files, passes.
+_BROKEN = (errno.EIO, errno.ENOENT, errno.EISDIR, errno.ELOOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,32 +63,44 @@ class Spool:
             left.unlink()
         self._putting = threading.Lock()
         names = sorted(name for name in os.listdir(folder) if _NAME.fullmatch(name))
-        self._waiting = deque(folder / name for name in names)
+        self._waiting = deque(folder / name for name in names if name.endswith(".report"))
+        # Past those that were set aside too: none takes the place of another.
         self._last = int(names[-1][:12]) if names else 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def put(self, type: str, content_type: str, data: bytes) -> None:
-        """Keep a report; it is on the disk when this returns."""
+        """Keep a report; it is on the disk when this returns. Where that raises OSError nothing of
+        it is."""
         said = {"id": uuid.uuid4().hex, "type": type, "contentType": content_type}
         with self._putting:
             self._last += 1
             path = self._folder / f"{self._last:012d}.report"
-            write_durably(path, json.dumps(said).encode() + b"\n" + data)
+            try:
+                write_durably(path, json.dumps(said).encode() + b"\n" + data)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+                raise
             self._waiting.append(path)
 
     def oldest(self) -> tuple[Spooled, bytes] | None:
-        """The report that is to be sent next, with its data; None where none waits."""
+        """The report that is to be sent next, with its data; None where none waits.
+
+        One that is broken is set aside; OSError where it can't be read for a reason that passes.
+        """
         while self._waiting:
             path = self._waiting[0]
             try:
                 line, _, data = path.read_bytes().partition(b"\n")
                 said = json.loads(line)
                 return Spooled(path, said["id"], said["type"], said["contentType"]), data
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                if isinstance(error, OSError) and error.errno not in _BROKEN:
+                    raise
                 # What a dying disk has left of one must not stop the others.
-                self._set_aside(path)
+                self._set_aside(path, f"it can't be read: {error}")
         return None
 
     def done(self, report: Spooled) -> None:
@@ -92,10 +110,11 @@ class Spool:
 
     def refuse(self, report: Spooled) -> None:
         """Set a report aside that the service will never take."""
-        self._set_aside(report.path)
+        self._set_aside(report.path, "the service will never take it")
 
-    def _set_aside(self, path: Path) -> None:
+    def _set_aside(self, path: Path, why: str) -> None:
         self._waiting.popleft()
+        log.error("%s is set aside as .refused: %s", path, why)
         with contextlib.suppress(OSError):
             path.replace(path.with_suffix(".refused"))
             for old in sorted(self._folder.glob("*.refused"))[:-_REFUSED]:
@@ -135,11 +154,17 @@ class KeptInFile:
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all; it is on the disk when this returns."""
     new = path.with_suffix(".new")
-    with open(new, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+    try:
+        with open(new, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        # Half of it would only take up what is left of a full disk.
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -59,10 +59,15 @@ def watch(
 def _followed(client: ReportClient, types: tuple[str, ...], after: str) -> Iterator[StreamEvent]:
     """The events of one stream after the other; RemoteError where the first can't be begun."""
     pause, began = _FIRST, False
+
+    def note(id: str) -> None:
+        nonlocal after
+        after = id
+
     while True:
         try:
-            for event in client.watch(types, after=after):
-                pause, began, after = _FIRST, True, event.id
+            for event in client.watch(types, after=after, on_id=note):
+                pause, began = _FIRST, True
                 yield event
             began = True
         except RemoteError as error:

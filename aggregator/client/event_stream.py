@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -40,9 +40,13 @@ class _Gathered:
         return found if has_data else None
 
 
-def events_of(pieces: Iterable[bytes], *, limit: int) -> Iterator[StreamEvent]:
+def events_of(
+    pieces: Iterable[bytes], *, limit: int, on_id: Callable[[str], None] = lambda id: None
+) -> Iterator[StreamEvent]:
     """The events in the pieces of a stream; ValueError for one of more than `limit` bytes.
 
+    `on_id` is told the id of the stream after each block, also after one without data, which is no
+    event: a client that comes back names it.
     Lines end with a line feed, before which there may be a carriage return.
     """
     gathered = _Gathered()
@@ -61,5 +65,7 @@ def events_of(pieces: Iterable[bytes], *, limit: int) -> Iterator[StreamEvent]:
                 gathered.take(text)
                 continue
             size = 0
+            if gathered.id:
+                on_id(gathered.id)
             if (found := gathered.told()) is not None:
                 yield found

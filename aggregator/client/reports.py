@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -96,9 +96,12 @@ class ReportClient:
         """Have a dead report tried again."""
         return self._call("POST", f"/reports/dead/{number}", data=b"")
 
-    def watch(self, types: Iterable[str], *, after: str) -> Iterator[StreamEvent]:
+    def watch(
+        self, types: Iterable[str], *, after: str, on_id: Callable[[str], None] = lambda id: None
+    ) -> Iterator[StreamEvent]:
         """The updates after one, as they come, until the stream ends; empty for those from now on.
 
+        `on_id` is told after which one the stream goes on, be it that nothing came.
         Raises RemoteError where it is refused, or breaks off.
         """
         query = urlencode([("type", one) for one in types])
@@ -113,7 +116,7 @@ class ReportClient:
                     with deadline(timeout):
                         raise RemoteError(_answer(response).message)
                 timeout = _SILENCE
-                yield from events_of(_pieces(response), limit=_LIMIT)
+                yield from events_of(_pieces(response), limit=_LIMIT, on_id=on_id)
         except _FAILURES as error:
             raise no_reply(url, error, timeout=timeout) from error
 

@@ -28,21 +28,31 @@ class News:
     removed: Sequence[int]
 
 
-class Following:
-    """Reads assignments, and by the groups' changes what became of them.
+class Asking:
+    """Asks the store in a thread of its own, so that it does not hold up the loop; questions are
+    asked one after the other."""
 
-    The reading happens in a thread of its own, so that it does not hold up the loop.
-    """
-
-    def __init__(self, store: Store, *, shards: int) -> None:
+    def __init__(self, store: Store, *, thread: str) -> None:
         self._store = store
-        self._shards = shards
-        self._seen: dict[int, int] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="collector-reading")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=thread)
 
     def close(self) -> None:
         """Read no more; does not wait for what is being read."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def ask(self, question: Callable[[Any], T]) -> T:
+        """What a question to the store brings."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._store.query, question)
+
+
+class Following(Asking):
+    """Reads assignments, and by the groups' changes what became of them."""
+
+    def __init__(self, store: Store, *, shards: int) -> None:
+        super().__init__(store, thread="collector-reading")
+        self._shards = shards
+        self._seen: dict[int, int] = {}
 
     async def begin(self) -> None:
         """Remember where the changes stand; pages read from now on hold what came before."""
@@ -61,11 +71,6 @@ class Following:
     async def news(self) -> News | None:
         """What changed since the last call or `begin`; None where everything must be read anew."""
         return await self.ask(self._news)
-
-    async def ask(self, question: Callable[[Any], T]) -> T:
-        """What a question to the store brings; questions are asked one after the other."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, self._store.query, question)
 
     def _news(self, connection: Any) -> News | None:
         seen = dict(self._seen)

@@ -17,6 +17,7 @@ from aggregator.bus import assembly as bus
 from aggregator.bus.carrying import AWAY
 from aggregator.collect.actions import ActionRunner, told_by
 from aggregator.collect.assembly import Parts, Ways, assemble
+from aggregator.collect.following import Asking
 from aggregator.collect.housekeeping import ROLE
 from aggregator.collect.http import HttpClient
 from aggregator.collect.lease import HolderFile
@@ -190,7 +191,7 @@ class _Role:
         if parts.bus is not None:
             working.append(parts.bus.publish())
         if self._settings.reports.tokens:
-            working.append(self._reports(parts).run())
+            working.append(self._report(parts))
         working += [recorder.run() for recorder in parts.recorders.values()]
         tasks = [asyncio.create_task(work) for work in working]
         ready()
@@ -215,16 +216,19 @@ class _Role:
         waiting.cancel()
         await asyncio.gather(*tasks, waiting, return_exceptions=True)
 
-    def _reports(self, parts: Parts) -> Controller:
-        """What has the aggregators of reports while the lease is held."""
-        return Controller(
-            self._settings.reports,
-            ask=parts.following.ask,
-            write=parts.recording.write,
-            epochs=lambda: parts.lease.epochs,
-            holder=parts.recording.holder,
-            clock=parts.recording.store.clock.now,
-        )
+    async def _report(self, parts: Parts) -> None:
+        """Have the aggregators of reports while the lease is held, for ever."""
+        # Reports are large, and looked for often: neither keeps the collections waiting.
+        asking = Asking(parts.recording.store, thread="reports-reading")
+        with contextlib.closing(asking):
+            await Controller(
+                self._settings.reports,
+                ask=asking.ask,
+                write=parts.recording.write,
+                epochs=lambda: parts.lease.epochs,
+                holder=parts.recording.holder,
+                clock=parts.recording.store.clock.now,
+            ).run()
 
     async def _end_bus(self, parts: Parts) -> None:
         """Publish that the service stops, with what else there is; what is left waits for it."""

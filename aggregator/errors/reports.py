@@ -24,8 +24,8 @@ class ModuleRefused(ConfigError):
 
 class AggregatorFailed(AggregatorException):
     """Raised when a call of an aggregator brought nothing; ``reason`` is a word for metrics:
-    failed (it raised), hung (it took too long), died (its process ended), large (its answer),
-    arguments (the REQUEST lacks one)."""
+    failed (it raised), down (it was not called, since it does not run), hung (it took too long),
+    died (its process ended), large (its answer), arguments (the REQUEST lacks one)."""
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)

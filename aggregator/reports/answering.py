@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from aggregator.errors import AggregatorFailed, StoreUnavailable
-from aggregator.reports.feeding import LOOK, PAUSE
+from aggregator.reports.feeding import LOOK, PAUSE, next_look
 from aggregator.reports.singleton import LeaseLost, Reach, Singleton
 from aggregator.store.report_requests import (
     RequestAnswer,
@@ -46,11 +46,12 @@ class Answering:
 
     async def run(self) -> None:
         """Look for REQUESTs for ever."""
+        pause = LOOK
         try:
             while True:
                 try:
-                    await self._look()
-                    await asyncio.sleep(LOOK)
+                    pause = next_look(pause, found=await self._look())
+                    await asyncio.sleep(pause)
                 except StoreUnavailable as error:
                     logger.warning("REQUESTs wait for the store: %s", error)
                     await asyncio.sleep(PAUSE)
@@ -72,12 +73,14 @@ class Answering:
             for number, _ in answers:
                 self._busy.pop(number, None)
 
-    async def _look(self) -> None:
+    async def _look(self) -> bool:
+        """Take up what is new; whether there is any REQUEST."""
         question = partial(waiting_requests, now=self._clock(), most=_MOST)
         for request in await self._reach.ask(question):
             if request.id not in self._busy:
                 task = asyncio.create_task(self._answer(request))
                 self._busy[request.id] = task
+        return bool(self._busy)
 
     async def _answer(self, request: WaitingRequest) -> None:
         left = max(0.0, (request.deadline - self._clock()) / _SECOND)
@@ -97,21 +100,30 @@ class Answering:
         try:
             return await self._found(request)
         except AggregatorFailed as error:
-            return RequestAnswer(error.reason, "text", str(error).encode(errors="replace"))
+            reason = "died" if error.reason == "down" else error.reason
+            return RequestAnswer(reason, "text", str(error).encode(errors="replace"))
         except LeaseLost:
             return _LATE
         except Exception:
             logger.exception("bug in answering a REQUEST")
             return RequestAnswer("failed", "text", b"an internal error")
 
+    def _is_in_time(self, request: WaitingRequest) -> bool:
+        return self._clock() < request.deadline
+
     async def _found(self, request: WaitingRequest) -> RequestAnswer:
         """The first answer that is one, of those who answer the type as they were started."""
-        answering = [one for one in self._singletons if one.answers(request.type)]
-        if not answering:
-            return _NOBODY
+        while not (answering := [one for one in self._singletons if one.answers(request.type)]):
+            # One that is being started may answer it.
+            if not any(one.is_starting for one in self._singletons):
+                return _NOBODY
+            if not self._is_in_time(request):
+                return _LATE
+            await asyncio.sleep(LOOK)
         for one in answering:
             reply = await one.call(
-                {"call": "request", "type": request.type, "arguments": dict(request.arguments)}
+                {"call": "request", "type": request.type, "arguments": dict(request.arguments)},
+                is_wanted=lambda: self._is_in_time(request),
             )
             if reply.outcome == "answered":
                 return RequestAnswer("answered", reply.kind, reply.data)

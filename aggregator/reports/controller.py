@@ -19,6 +19,7 @@ from aggregator.reports.singleton import LeaseLost, Reach, Singleton
 from aggregator.reports.updating import ask_updates, store_updates
 from aggregator.store.report_feeding import SHARD
 from aggregator.store.report_status import AggregatorState, announce_aggregators, saved_data
+from aggregator.store.report_tables import STARTING
 from aggregator.store.write import Write
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Controller:
                 one.facts.reports if one.facts else (),
                 one.facts.requests if one.facts else (),
                 one.facts.updates if one.facts else (),
-                error="" if one.facts else one.error or "it is being started",
+                error="" if one.facts else one.error or STARTING,
             )
             for one in singletons
             if one.facts is None or one.facts.is_aggregator

@@ -26,13 +26,16 @@ from aggregator.store.report_feeding import (
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks into the inbox; and until a store that is away is asked again.
-LOOK, PAUSE = 0.05, 1.0
+#: Seconds between two looks into the inbox; and until a store that is away is asked again. After a
+#: look that brought nothing the next is later, up to so many seconds.
+LOOK, PAUSE, QUIET = 0.05, 1.0, 0.2
 #: Reports, and bytes of them, that are taken up at a time, and how many may be of one aggregator,
 #: and of one node in one look.
 _MOST, _ROOM, _EACH, _TOGETHER = 2000, 64 * 2**20, 500, 50
 #: Reports of one look: more than can be under way, which are the oldest.
 _LOOKED_AT = 2 * _MOST
+#: Types that nobody takes so far which are remembered, so that they are not looked at in vain.
+_UNCLAIMED = 500
 #: Seconds until a report is tried again: doubled with each try, up to the second.
 _AGAIN, _LATEST = 1.0, 60.0
 _SECOND = 1_000_000
@@ -47,6 +50,11 @@ class _Underway:
     report: StoredReport
     waits_for: set[str]
     failed: dict[str, str] = field(default_factory=dict)
+
+
+def next_look(pause: float, *, found: bool) -> float:
+    """Seconds until the next look, after one that was `pause` seconds after that before it."""
+    return LOOK if found else min(2 * pause, QUIET)
 
 
 class Feeding:
@@ -74,11 +82,12 @@ class Feeding:
 
     async def run(self) -> None:
         """Feed for ever; raises LeaseLost."""
+        pause = LOOK
         while True:
             try:
                 await self.flush()
-                await self._look()
-                await asyncio.sleep(LOOK)
+                pause = next_look(pause, found=await self._look())
+                await asyncio.sleep(pause)
             except StoreUnavailable as error:
                 logger.warning("reports wait for the store: %s", error)
                 await asyncio.sleep(PAUSE)
@@ -89,7 +98,6 @@ class Feeding:
         while True:
             await one.up()
             underway = await queue.get()
-            await one.up()
             error = await _process(one, underway.report)
             self._held[one.name] -= 1
             underway.waits_for.discard(one.name)
@@ -125,13 +133,15 @@ class Feeding:
                 self._size -= len(underway.report.data)
         metrics.WAITING.set(len(self._underway))
 
-    async def _look(self) -> None:
-        """Take up what is new, as much as there is room for."""
+    async def _look(self) -> bool:
+        """Take up what is new, as much as there is room for; whether all may soon be different."""
         all_known = all(one.facts is not None for one in self._singletons)
-        if all_known:
-            self._unclaimed.clear()
+        # Of one that was started meanwhile they may be, though others never start.
+        self._unclaimed = (
+            set() if all_known else {type for type in self._unclaimed if not self._takers(type)}
+        )
         if len(self._underway) >= _MOST or self._size >= _ROOM:
-            return
+            return True
         question = partial(
             waiting_reports,
             now=self._clock(),
@@ -144,6 +154,10 @@ class Feeding:
         for row in await self._reach.ask(question):
             if row.number in self._underway:
                 continue
+            if not all_known and not self._takers(row.type):
+                if len(self._unclaimed) < _UNCLAIMED:
+                    self._unclaimed.add(row.type)
+                continue
             # One that is larger than all the room is taken alone.
             if len(self._underway) + len(numbers) >= _MOST or (row.size > room and numbers):
                 break
@@ -151,8 +165,9 @@ class Feeding:
             room -= row.size
         if numbers:
             for report in await self._reach.ask(partial(load_reports, numbers=numbers)):
-                self._hand_out(report, all_known=all_known)
+                self._hand_out(report)
             metrics.WAITING.set(len(self._underway))
+        return bool(self._underway)
 
     def _full_types(self) -> set[str]:
         """Types of reports of which an aggregator has as many as it may hold."""
@@ -163,14 +178,14 @@ class Feeding:
             for type in one.facts.reports
         }
 
-    def _hand_out(self, report: StoredReport, *, all_known: bool) -> None:
-        takers = [one for one in self._singletons if one.takes(report.type)]
-        if not takers and not all_known:
-            self._unclaimed.add(report.type)
-            return
+    def _takers(self, type: str) -> set[str]:
+        return {one.name for one in self._singletons if one.takes(type)}
+
+    def _hand_out(self, report: StoredReport) -> None:
+        takers = self._takers(report.type)
         if not takers:
             metrics.UNCLAIMED.inc()
-        wanted = {one.name for one in takers} - report.taken
+        wanted = takers - report.taken
         underway = _Underway(report, wanted)
         self._underway[report.number] = underway
         self._size += len(report.data)
@@ -189,7 +204,7 @@ class Feeding:
         tries = report.tries + 1
         is_dead = tries >= self._max_tries
         pause = min(_AGAIN * 2 ** (tries - 1), _LATEST)
-        takers = {one.name for one in self._singletons if one.takes(report.type)}
+        takers = self._takers(report.type)
         error = "; ".join(underway.failed.values())
         logger.warning(
             "the report %s of %s (%s) failed %d times%s: %s",
@@ -214,7 +229,10 @@ class Feeding:
 
 
 async def _process(one: Singleton, report: StoredReport) -> str:
-    """Have an aggregator process a report; why that failed, empty where it did not."""
+    """Have an aggregator process a report; why that failed, empty where it did not.
+
+    One that does not run is waited for: what it was not handed has not failed.
+    """
     said = {
         "call": "report",
         "type": report.type,
@@ -222,11 +240,18 @@ async def _process(one: Singleton, report: StoredReport) -> str:
         "id": report.id,
         "time": report.at / _SECOND,
     }
-    try:
-        reply = await one.call(said, report.data)
-    except AggregatorFailed as error:
-        metrics.PROCESSED.labels(one.name, error.reason).inc()
-        return str(error)
+    while True:
+        await one.up()
+        # What it pushes waits for the store, and what makes it push more waits for that.
+        await one.outbox.room()
+        try:
+            reply = await one.call(said, report.data)
+            break
+        except AggregatorFailed as error:
+            if error.reason == "down":
+                continue
+            metrics.PROCESSED.labels(one.name, error.reason).inc()
+            return str(error)
     if reply.outcome in ("answered", "none"):
         metrics.PROCESSED.labels(one.name, "done").inc()
         return ""

@@ -24,11 +24,13 @@ _TOLD = 20
 
 @dataclass(frozen=True, slots=True)
 class ModuleClass:
-    """A class of a module: its name, its file, and the classes that it says it depends on."""
+    """A class of a module: its name, its file, and the classes that it says it depends on; `wrong`
+    tells why these can't be read, which matters once somebody wants it."""
 
     name: str
     path: Path
     dependencies: tuple[str, ...]
+    wrong: str = ""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,8 @@ def _visit(
         circle = " -> ".join((*path[path.index(name) :], name))
         raise ModuleRefused(f"modules depend on each other in a circle: {circle}")
     one = _only(name, found, needed_by=path[-1] if path else "")
+    if one.wrong:
+        raise ModuleRefused(one.wrong)
     for dependency in one.dependencies:
         _visit(dependency, found, ordered, path=(*path, name))
     ordered[name] = one
@@ -117,7 +121,7 @@ def _read_folders(folders: Sequence[Path]) -> _Folders:
         for path in _files(folder):
             try:
                 classes = list(_classes(path))
-            except (OSError, SyntaxError, ValueError, RecursionError) as error:
+            except (OSError, SyntaxError, ValueError, MemoryError, RecursionError) as error:
                 found.unread.append(f"{path} ({error})")
                 continue
             for one in classes:
@@ -127,13 +131,10 @@ def _read_folders(folders: Sequence[Path]) -> _Folders:
 
 def _files(folder: Path) -> list[Path]:
     try:
-        mode = folder.stat().st_mode
-        if not stat.S_ISDIR(mode):
+        facts = folder.stat()
+        if not stat.S_ISDIR(facts.st_mode):
             raise ModuleRefused(f"{folder} is not a folder")
-        if mode & stat.S_IWOTH:
-            raise ModuleRefused(
-                f"others may write to {folder} and so choose what runs here; chmod o-w it"
-            )
+        _check(folder, facts)
         return sorted(path for path in folder.iterdir() if path.suffix == ".py")
     except OSError as error:
         reason = os.strerror(error.errno or 0)
@@ -141,8 +142,23 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _check_file(path: Path) -> None:
-    if path.stat().st_mode & stat.S_IWOTH:
-        raise ModuleRefused(f"others may write to {path} and so choose what runs; chmod o-w it")
+    try:
+        _check(path, path.stat())
+    except OSError as error:
+        raise ModuleRefused(f"{path} can't be read: {os.strerror(error.errno or 0)}") from error
+
+
+def _check(path: Path, facts: os.stat_result) -> None:
+    """Raise ModuleRefused where anybody but root and us may write to a file or a folder."""
+    if facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ModuleRefused(
+            f"others may write to {path} and so choose what runs here; chmod go-w it"
+        )
+    if facts.st_uid not in (0, os.geteuid()):
+        raise ModuleRefused(
+            f"{path} belongs to the user {facts.st_uid}, who so chooses what runs here; have root"
+            f" own it, or the user {os.geteuid()} as whom this runs"
+        )
 
 
 def _classes(path: Path) -> Iterator[ModuleClass]:
@@ -152,7 +168,10 @@ def _classes(path: Path) -> Iterator[ModuleClass]:
         raise ValueError(f"no file of at most {_LARGEST} bytes")
     for node in ast.parse(path.read_bytes(), filename=str(path)).body:
         if isinstance(node, ast.ClassDef):
-            yield ModuleClass(node.name, path, _dependencies(node, path))
+            try:
+                yield ModuleClass(node.name, path, _dependencies(node, path))
+            except ModuleRefused as error:
+                yield ModuleClass(node.name, path, (), str(error))
 
 
 def _dependencies(node: ast.ClassDef, path: Path) -> tuple[str, ...]:
@@ -163,7 +182,7 @@ def _dependencies(node: ast.ClassDef, path: Path) -> tuple[str, ...]:
             continue
         try:
             value = ast.literal_eval(given)
-        except ValueError:
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             value = None
         names = (value,) if isinstance(value, str) else value
         if not isinstance(names, tuple | list | set | frozenset) or not all(

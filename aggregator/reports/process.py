@@ -23,8 +23,8 @@ from aggregator.reports.modules import ModuleClass
 _COMMAND = (sys.executable, "-m", "aggregator.reports.host")
 #: Seconds that one may take to end by itself, once nobody calls any more.
 _FAREWELL = 1.0
-#: Lines of the log that are taken from one call.
-_LINES = 200
+#: Lines of the log that are taken from one call, and updates that may be pushed in one.
+_LINES, _UPDATES = 200, 1000
 
 
 RUNNING: set[int] = set()
@@ -83,6 +83,18 @@ class AggregatorProcess:
     def is_up(self) -> bool:
         """Whether there is a process that can be called."""
         return self._process is not None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process that there is has ended by itself, or was killed."""
+        if self._process is None:
+            return False
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        try:
+            # It is not reaped here: until its group is ended nobody else is to get its number.
+            return os.waitid(os.P_PID, self._process.pid, how) is not None
+        except ChildProcessError:
+            return True
 
     async def start(
         self, tree: Sequence[ModuleClass], folders: Sequence[Path], *, saved: str | None
@@ -170,6 +182,8 @@ class AggregatorProcess:
         if "push" in header:
             if sum(len(one.data) for one in pushed) + len(data) > self.limit:
                 raise ValueError(f"more than {self.limit} bytes are pushed in one call")
+            if len(pushed) >= _UPDATES:
+                raise ValueError(f"more than {_UPDATES} updates are pushed in one call")
             pushed.append(Pushed(str(header["push"]), str(header["kind"]), data))
         elif "save" in header:
             assert self._writer is not None

@@ -16,7 +16,8 @@ from typing import Any
 from aggregator.errors import AggregatorFailed, StoreUnavailable
 from aggregator.reports import metrics
 from aggregator.reports.modules import ModuleClass
-from aggregator.reports.process import AggregatorProcess, Pushed, Reply, Started
+from aggregator.reports.outbox import Outbox
+from aggregator.reports.process import AggregatorProcess, Reply, Started
 from aggregator.store.report_status import save_data, tell_aggregator
 from aggregator.store.write import Write
 
@@ -88,7 +89,7 @@ class Singleton:
         self._down.set()
         self.error = ""
         #: What it pushed, to be stored in this order.
-        self.outbox: asyncio.Queue[Pushed] = asyncio.Queue()
+        self.outbox = Outbox(size=largest)
 
     @property
     def is_busy(self) -> bool:
@@ -99,6 +100,11 @@ class Singleton:
     def is_up(self) -> bool:
         """Whether it runs, as far as is known."""
         return self._up.is_set()
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it is not known yet what it takes, or that it does not start."""
+        return self.facts is None and not self.error
 
     def takes(self, type: str) -> bool:
         """Whether it takes reports of a type."""
@@ -164,15 +170,26 @@ class Singleton:
             self._up.set()
             metrics.STARTED.labels(self.name).inc()
 
-    async def call(self, header: Mapping[str, Any], body: bytes = b"") -> Reply:
-        """Call it; AggregatorFailed where it does not run, hangs or dies over the call.
+    async def call(
+        self,
+        header: Mapping[str, Any],
+        body: bytes = b"",
+        *,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> Reply:
+        """Call it; AggregatorFailed where it does not run, which has the reason "down", hangs or
+        dies over the call. The latter two have it made anew.
 
-        The latter two have it made anew.
+        `is_wanted` is asked when its turn comes: what nobody waits for any more is not done.
         """
         async with self._turn:
+            if not is_wanted():
+                raise AggregatorFailed(f"{self.name} had no time for it", reason="hung")
+            if self._process.has_ended:
+                self._end()
             if not self._process.is_up:
                 why = f": {self.error}" if self.error else ""
-                raise AggregatorFailed(f"{self.name} does not run now{why}", reason="died")
+                raise AggregatorFailed(f"{self.name} does not run now{why}", reason="down")
             try:
                 async with asyncio.timeout(self._timeout):
                     reply = await self._process.call(header, body)
@@ -189,7 +206,7 @@ class Singleton:
                 self._end()
                 raise
             for one in reply.pushed:
-                self.outbox.put_nowait(one)
+                self.outbox.put(one)
             return reply
 
     def _end(self) -> None:

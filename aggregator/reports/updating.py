@@ -25,7 +25,7 @@ async def ask_updates(one: Singleton, *, interval: float) -> None:
     while True:
         await one.up()
         began = time.monotonic()
-        if one.outbox.empty():
+        if one.outbox.is_empty():
             try:
                 _take(one, await one.call({"call": "update", "now": time.time()}))
             except AggregatorFailed as error:
@@ -36,7 +36,7 @@ async def ask_updates(one: Singleton, *, interval: float) -> None:
 def _take(one: Singleton, reply: Reply) -> None:
     if reply.outcome == "answered" and one.facts is not None:
         type = one.facts.updates[0] if one.facts.updates else ""
-        one.outbox.put_nowait(Pushed(type, reply.kind, reply.data))
+        one.outbox.put(Pushed(type, reply.kind, reply.data))
     elif reply.outcome != "none":
         logger.warning("no update of %s: %s", one.name, reply.error)
 

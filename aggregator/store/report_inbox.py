@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, exists, func, select
 
 from aggregator.errors import ReportRefused
 from aggregator.store.consumer_tables import consumers, inbox
@@ -94,8 +94,14 @@ LATEST = Statement(
     .order_by(reports.c.number.desc())
     .limit(1)
 )
-FORGET_NODE = Statement(delete(report_nodes).where(report_nodes.c.node == bindparam("node")))
-FORGET_REPORTS = Statement(delete(reports).where(reports.c.node == bindparam("node")))
+# One that came since somebody looked stays, and its node with it.
+FORGET_REPORTS = Statement(delete(reports).where(reports.c.node == bindparam("node"), ~waits))
+FORGET_NODE = Statement(
+    delete(report_nodes).where(
+        report_nodes.c.node == bindparam("node"),
+        ~exists().where(reports.c.node == report_nodes.c.node),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)

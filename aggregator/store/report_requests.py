@@ -13,14 +13,14 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from aggregator.errors import ReportRefused
 from aggregator.store.report_feeding import holds
-from aggregator.store.report_tables import report_aggregators, report_requests
+from aggregator.store.report_tables import STARTING, report_aggregators, report_requests
 from aggregator.store.statement import Statement
 from aggregator.store.write import Write
 
 #: Microseconds for which an answer waits for who asked, past the deadline.
 _KEPT = 60_000_000
 
-TYPES = Statement(select(report_aggregators.c.requests))
+TYPES = Statement(select(report_aggregators.c.requests, report_aggregators.c.error))
 PENDING = Statement(
     select(func.count())
     .select_from(report_requests)
@@ -91,9 +91,10 @@ def open_request(
 
     Raises ReportRefused where none answers such a type, or too many wait.
     """
-    known = {name for (row,) in TYPES.rows(write.connection) for name in json.loads(row)}
-    # Before the first collector has started them nobody knows; then who asks waits.
-    if known and type not in known:
+    found = TYPES.rows(write.connection)
+    known = {name for row, _ in found for name in json.loads(row)}
+    # While one is being started nobody knows all; then who asks waits.
+    if known and type not in known and not any(error == STARTING for _, error in found):
         raise ReportRefused(
             f"no aggregator answers {type!r}; there is {', '.join(sorted(known))[:1000]}",
             reason="unknown",

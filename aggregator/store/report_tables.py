@@ -24,6 +24,8 @@ from aggregator.store.tables import Id, metadata
 
 #: Of a report: it waits to be processed, was processed, or failed too often.
 WAITS, DONE, DEAD = 0, 1, 2
+STARTING = "it is being started"
+"""The error of an aggregator of which nobody knows yet what it takes."""
 _STATE_0, _STATE_2 = text("state = 0"), text("state = 2")
 
 report_nodes = Table(

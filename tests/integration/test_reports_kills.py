@@ -13,7 +13,16 @@ import pytest
 
 from tests.chaos.victims import role_of
 from tests.databases import DATABASES
-from tests.report_kit import Reporting, report, reporting, request, status, wait_up, watching
+from tests.report_kit import (
+    Reporting,
+    process_of,
+    report,
+    reporting,
+    request,
+    status,
+    wait_up,
+    watching,
+)
 from tests.report_nodes import Fleet, Node
 from tests.waiting import until
 
@@ -80,13 +89,13 @@ def test_a_takeover_makes_new_aggregators_that_know_what_was_saved(
         assert request(found.url, "Made").json == 1
         report(found.url, "node1", "r1", b"node1-r1")
         until(lambda: request(found.url, "Seen").json == {"seen": 1}, what="the report")
-        before = request(found.url, "Pid").body
+        before = process_of(found.url)
         with watching(found.url, after="0") as events:
             first = next(events)
         collector = role_of(found.service, "collector")
         assert collector is not None
         collector.send_signal(signal.SIGKILL)
-        until(lambda: request(found.url, "Pid").body not in (before, b""), what="a new aggregator")
+        until(lambda: process_of(found.url) not in (before, b""), what="a new aggregator")
         until(lambda: request(found.url, "Made").status == 200, what="its answer")
         assert request(found.url, "Made").json == 2
         # What it had not saved is gone with it.
@@ -111,17 +120,17 @@ def test_one_of_two_collectors_has_the_aggregators(tmp_path: Path) -> None:
             environ=found.environ,
         )
         try:
-            before = request(found.url, "Pid").body
+            before = process_of(found.url)
             until(lambda: role_of(other, "collector"), what="the other collector")
             time.sleep(2)
-            assert request(found.url, "Pid").body == before
+            assert process_of(found.url) == before
             assert not _children(other)
             first = role_of(found.service, "collector")
             assert first is not None
             # Stopped, and not ended: it may wake, and must not go on as if nothing had happened.
             first.send_signal(signal.SIGSTOP)
             until(lambda: _children(other), what="the aggregator at the other host")
-            until(lambda: _pid(found) not in ("", before.decode()), what="its answer")
+            until(lambda: process_of(found.url) not in (b"", before), what="its answer")
             first.send_signal(signal.SIGCONT)
             until(lambda: not _children(found.service), what="the end of the first one")
             report(found.url, "node1", "r1", b"node1-r1")
@@ -135,8 +144,3 @@ def _children(service: object) -> list[int]:
     if collector is None:
         return []
     return [one.pid for one in collector.children() if one.name() == "mds-aggregator"]
-
-
-def _pid(found: Reporting) -> str:
-    answer = request(found.url, "Pid")
-    return answer.body.decode() if answer.status == 200 else ""

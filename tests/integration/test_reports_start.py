@@ -21,9 +21,9 @@ from tests.report_kit import (
     configured,
     is_up,
     modules,
+    process_of,
     report,
     reporting,
-    request,
     wait_up,
 )
 from tests.waiting import until
@@ -77,21 +77,21 @@ def test_a_folder_that_others_may_write_to_stops_the_start(tmp_path: Path) -> No
 def test_sighup_makes_the_aggregators_anew_and_reads_the_tokens(tmp_path: Path) -> None:
     with reporting("sqlite", tmp_path) as found:
         wait_up(found)
-        before = request(found.url, "Pid").body
+        before = process_of(found.url)
         config = found.service.data_dir / "aggregator.toml"
         good = config.read_text()
         # What is wrong changes nothing.
         config.write_text(good.replace('["Ledger"]', '["Ledger", "Missing"]'))
         found.service.process.send_signal(signal.SIGHUP)
         until(lambda: "no class Missing is in" in found.service.logs(), what="the refusal")
-        assert request(found.url, "Pid").body == before
+        assert process_of(found.url) == before
         modules(tmp_path / "modules", more=PLAIN.format("More", "()"))
         config.write_text(good.replace('["Ledger"]', '["More", "Ledger"]'))
         tokens = tmp_path / "tokens.toml"
         tokens.write_text(tokens.read_text().replace("node*", "other*"))
         found.service.process.send_signal(signal.SIGHUP)
         until(lambda: is_up(found.url, "More"), what="the new one")
-        until(lambda: request(found.url, "Pid").body not in (before, b""), what="the other anew")
+        until(lambda: process_of(found.url) not in (before, b""), what="the other anew")
         until(
             lambda: report(found.url, "other1", "1", b"x").status in (200, 201), what="a new node"
         )
@@ -101,7 +101,7 @@ def test_sighup_makes_the_aggregators_anew_and_reads_the_tokens(tmp_path: Path) 
 def test_aggregators_outlive_the_probe_server(tmp_path: Path) -> None:
     with reporting("sqlite", tmp_path) as found:
         wait_up(found)
-        before = request(found.url, "Pid").body
+        before = process_of(found.url)
         collector = role_of(found.service, "collector")
         assert collector is not None
         [server] = [
@@ -110,7 +110,7 @@ def test_aggregators_outlive_the_probe_server(tmp_path: Path) -> None:
         server.kill()
         until(lambda: "the probe server ended" in found.service.logs(), what="its end")
         until(lambda: len(collector.children()) == 2, what="the next one")
-        assert request(found.url, "Pid").body == before
+        assert process_of(found.url) == before
         assert psutil.pid_exists(int(before))
 
 

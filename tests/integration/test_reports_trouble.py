@@ -224,3 +224,15 @@ def test_the_aggregators_end_with_the_collector_however_it_ends(found: Reporting
     until(lambda: not any(map(psutil.pid_exists, mine)), what="the end of its aggregators")
     wait_up(found)
     assert pid(found) not in mine
+
+
+def test_reports_that_waited_over_a_kill_are_all_processed_though_a_module_never_starts(
+    found: Reporting,
+) -> None:
+    collector = until(lambda: role_of(found.service, "collector"), what="the collector")
+    collector.send_signal(signal.SIGKILL)
+    wanted = {("node10", str(number)) for number in range(20)}
+    for node, id in wanted:
+        assert report(found.url, node, id).status == 201
+    until(lambda: wanted <= set(found.seen()), what="the reports that waited")
+    assert status(found.url)["waiting"] >= 1

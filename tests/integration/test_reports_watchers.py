@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import socket
 import time
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from aggregator.client.event_stream import events_of
 from tests.databases import DATABASES
 from tests.integration.processes import workers
 from tests.report_kit import GUI, Reporting, call, report, reporting, request, wait_up, watching
@@ -151,6 +153,21 @@ def test_a_client_of_http_1_0_is_told_too(found: Reporting) -> None:
         head = text.partition(b"\r\n\r\n")[0].lower()
         assert b"text/event-stream" in head
         assert b"chunked" not in head
+
+
+def test_a_quiet_watcher_that_comes_back_misses_nothing(found: Reporting) -> None:
+    parts = urlsplit(found.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 0, timeout=30)
+    with contextlib.closing(connection):
+        headers = {"Authorization": f"Bearer {GUI}"}
+        connection.request("GET", "/reports/updates?type=Large", headers=headers)
+        first = connection.getresponse().read1(65536)
+    ids: list[str] = []
+    assert not [*events_of([first], limit=1000, on_id=ids.append)]
+    [before] = ids
+    push(found, "unseen")
+    with watching(found.url, after=before) as events:
+        assert "unseen:" in next(events).data
 
 
 def test_the_service_stops_in_time_with_watchers(found: Reporting, tmp_path: Path) -> None:

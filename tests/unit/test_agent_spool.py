@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,3 +111,60 @@ def test_what_a_collector_saves_is_kept_once_its_report_is(tmp_path: Path) -> No
     (tmp_path / "C.json").write_bytes(b"")
     with pytest.raises(LookupError):
         KeptInFile(tmp_path / "C.json").load()
+
+
+def test_numbers_go_on_past_what_was_set_aside(tmp_path: Path) -> None:
+    for data in (b"first", b"second"):
+        spool = Spool(tmp_path / "spool")
+        spool.put("A", "text/plain", data)
+        found = spool.oldest()
+        assert found is not None
+        spool.refuse(found[0])
+        spool.close()
+    kept = sorted((tmp_path / "spool").glob("*.refused"))
+    assert [path.read_bytes().partition(b"\n")[2] for path in kept] == [b"first", b"second"]
+
+
+def test_what_passes_sets_nothing_aside(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool.put("A", "text/plain", b"x")
+
+    def fails_with(number: int) -> None:
+        def read(path: Path) -> bytes:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(Path, "read_bytes", read)
+
+    fails_with(errno.EMFILE)
+    with pytest.raises(OSError, match="Too many open files"):
+        spool.oldest()
+    monkeypatch.undo()
+    assert spool.oldest() is not None
+    fails_with(errno.EIO)
+    assert spool.oldest() is None
+    monkeypatch.undo()
+    assert len(list((tmp_path / "spool").glob("*.refused"))) == 1
+    assert "is set aside as .refused: it can't be read" in caplog.text
+
+
+@pytest.mark.parametrize("broken", ["write", "folder"])
+def test_a_full_disk_leaves_nothing_of_what_was_not_put(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    really = os.fsync
+
+    def full(descriptor: int) -> None:
+        is_folder = os.path.isdir(f"/proc/self/fd/{descriptor}")
+        if is_folder == (broken == "folder"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        really(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        spool.put("A", "text/plain", b"x")
+    assert [path.name for path in (tmp_path / "spool").iterdir()] == ["lock"]
+    assert len(spool) == 0
+    monkeypatch.undo()
+    spool.put("A", "text/plain", b"x")
+    assert len(spool) == 1

@@ -130,10 +130,13 @@ def test_updates_are_read_as_they_were_written(piece: int) -> None:
 
 def test_a_stream_of_others_is_read_too_within_a_limit() -> None:
     text = b"data: a\r\ndata:b\r\n\r\nid: 3\n\nevent: x\ndata\n\n"
-    assert [tuple(one) for one in events_of([text], limit=100)] == [
+    ids: list[str] = []
+    assert [tuple(one) for one in events_of([text], limit=100, on_id=ids.append)] == [
         ("", "message", "a\nb"),
         ("3", "x", ""),
     ]
+    # Also that of a block without data.
+    assert ids == ["3", "3"]
     with pytest.raises(ValueError, match="more than 100 bytes"):
         list(events_of([b"data: " + b"x" * 60, b"x" * 60], limit=100))
     with pytest.raises(ValueError, match="more than 100 bytes"):

@@ -69,6 +69,11 @@ def test_the_full_tree_is_computed_each_after_what_it_depends_on(tmp_path: Path)
             ' ("FileReader",)',
         ),
         (
+            "class Wanted:\n    dependencies = {[]: 1}",
+            "dependencies of Wanted in {}/m.py, line 2, are no literal names of classes such as"
+            ' ("FileReader",)',
+        ),
+        (
             "class Wanted:\n    dependencies = ('../x',)",
             "dependencies of Wanted in {}/m.py, line 2, are no literal names of classes such as"
             ' ("FileReader",)',
@@ -100,13 +105,48 @@ def test_two_folders_with_one_class_are_both_named(tmp_path: Path) -> None:
     assert dependency_tree(["Other"], [tmp_path / "one", tmp_path / "two"])
 
 
-def test_what_others_may_write_to_is_refused(tmp_path: Path) -> None:
+def test_a_class_that_nobody_wants_stops_nothing(tmp_path: Path) -> None:
+    computed = "class {}:\n    dependencies = {}\n"
+    modules(
+        tmp_path,
+        m="class Wanted:\n    pass\n"
+        + computed.format("Computed", "names()")
+        + computed.format("Unhashable", "{[]: 1}")
+        + computed.format("Needs", "('Computed',)"),
+    )
+    assert names(tmp_path, "Wanted") == ["Wanted"]
+    for wanted in ("Computed", "Unhashable", "Needs"):
+        with pytest.raises(ModuleRefused, match=r"dependencies of \w+ in .* are no literal names"):
+            names(tmp_path, wanted)
+
+
+def test_what_belongs_to_another_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = modules(tmp_path / "m", m="class Wanted:\n    pass")
+    assert names(folder, "Wanted") == ["Wanted"]
+    owner = folder.stat().st_uid
+    if owner == 0:
+        os.chown(folder / "m.py", 12345, -1)
+    else:
+        # Nobody else may give a file away.
+        monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    with pytest.raises(ModuleRefused, match=r"m belongs to the user|m\.py belongs to the user"):
+        names(folder, "Wanted")
+    if owner == 0:
+        # Root's are good for everybody, and one's own.
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        assert names(folder, "Wanted") == ["Wanted"]
+
+
+@pytest.mark.parametrize(("file", "folder"), [(0o666, 0o777), (0o664, 0o775)])
+def test_what_others_may_write_to_is_refused(tmp_path: Path, file: int, folder: int) -> None:
     modules(tmp_path / "m", m="class Wanted:\n    pass")
-    (tmp_path / "m" / "m.py").chmod(0o666)
+    (tmp_path / "m" / "m.py").chmod(file)
     with pytest.raises(ModuleRefused, match=r"others may write to .*m\.py"):
         names(tmp_path / "m", "Wanted")
     (tmp_path / "m" / "m.py").chmod(0o644)
-    (tmp_path / "m").chmod(0o777)
+    (tmp_path / "m").chmod(folder)
     with pytest.raises(ModuleRefused, match=r"others may write to .*/m and so"):
         names(tmp_path / "m", "Wanted")
     with pytest.raises(ModuleRefused, match="can't be read: No such file"):

@@ -283,3 +283,9 @@ class TestShipped:
         assert reader.getReport(3.0)[1].files[0].modtime == 5.0
         gone: Any = type("FileReader", (found,), {"folder": str(tmp_path / "gone")})()
         assert gone.getReport(0.0) is None
+        # One that was gone is new when it comes back.
+        (tmp_path / "a").unlink()
+        assert reader.getReport(4.0) is None
+        (tmp_path / "a").write_bytes(b"back")
+        os.utime(tmp_path / "a", (5, 5))
+        assert [file.data for file in reader.getReport(5.0)[1].files] == [b"back"]

@@ -69,7 +69,8 @@ class Stream:
             self._updates.leave()
 
     def _said(self) -> Generator[Any, None, None]:
-        yield f"retry: {_RETRY}\n: updates after {self._position}\n\n".encode()
+        # Who breaks off before anything came goes on from here too.
+        yield f"retry: {_RETRY}\nid: {self._position}\n\n".encode()
         yield from self._missed()
         while not ENDING.is_set() and not self._has_left():
             found = self._updates.after(self._position)
@@ -112,7 +113,8 @@ class Stream:
             )
         if not future.done():
             self._updates.forget(future)
-            yield b": \n\n"
+            # Also past what it does not want, which may be kept no more when it comes back.
+            yield f"id: {self._position}\n\n".encode()
 
     def _wants(self, one: ReadyUpdate) -> bool:
         if self._types and one.type not in self._types:
