@@ -41,8 +41,11 @@ def database(kind: str, folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def write_locked(url: str) -> Iterator[None]:
-    """A database of `database` in which nobody else can write as long as the block."""
+def write_locked(url: str, *, table: str = "groups") -> Iterator[None]:
+    """A database of `database` in which nobody else can write as long as the block.
+
+    On PostgreSQL only what writes to the `table`.
+    """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
         with closing(sqlite3.connect(address.database or "", isolation_level=None)) as held:
@@ -52,7 +55,7 @@ def write_locked(url: str) -> Iterator[None]:
     plain = address.set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain) as session:
         # Every change of entries is counted in the row of their group.
-        session.execute("LOCK TABLE groups IN EXCLUSIVE MODE")
+        session.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
         yield
         session.rollback()
 

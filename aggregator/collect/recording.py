@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -27,6 +28,9 @@ GATHER = 0.1
 _MOST = 250
 #: Results that may wait; past that the oldest are dropped, and the next collection makes up for it.
 _BACKLOG = 20_000
+#: Seconds for which what the first sink publishes waits for further ones, to be durable with what
+#: they write; who is slower writes after it.
+_GRACE = 0.5
 #: Seconds until a store that did not take results is tried again.
 _PAUSE = 1.0
 
@@ -61,6 +65,8 @@ class GroupRecorder:
         #: Called when something was recorded that others may want to know.
         self.on_recorded: Callable[[], None] = lambda: None
         self._dropped = 0
+        #: Whether the first sink writes before the others, and not with them.
+        self._apart = False
         self._some = asyncio.Event()
 
     def put(self, result: Result) -> None:
@@ -118,28 +124,75 @@ class GroupRecorder:
         return list(batch.values())
 
     async def _record(self, batch: Sequence[Result]) -> None:
-        async with self._first.turn:
-            await self._deliver_first([one for one in batch if not one.context.gone])
-        for sink in self._others:
-            async with sink.turn:
-                await self._deliver_also(
-                    sink, [one for one in batch if one.brings and not one.context.gone]
-                )
+        async with contextlib.AsyncExitStack() as turns:
+            for sink in (self._first, *self._others):
+                await turns.enter_async_context(sink.turn)
+            await self._deliver([one for one in batch if not one.context.gone])
 
-    async def _deliver_first(self, batch: Sequence[Result]) -> None:
-        """Let the first sink take the results, and record what it publishes."""
+    async def _deliver(self, batch: Sequence[Result]) -> None:
+        """Let all sinks take the results; what they write is durable together, or not at all."""
         collected = [result for result in batch if result.brings]
         portions = [Portion([result]) for result in batch if not result.brings]
-        if collected:
-            portions += await self._first.deliver(collected)
-        spoilt = await self._recording.write(partial(self._store, portions=portions))
-        for portion in spoilt:
-            singly = await self._first.deliver_singly(portion.results)
-            await self._recording.write(partial(self._store, portions=singly))
-        self.on_recorded()
+        others = self._others if collected else []
+        tasks = [asyncio.create_task(sink.deliver(collected)) for sink in others]
+        try:
+            if collected:
+                portions += await self._first.deliver(collected)
+            if tasks:
+                await asyncio.wait(tasks, timeout=_GRACE)
+            # Those that write with the first; none where that has just failed, perhaps for them.
+            apart, self._apart = self._apart, True
+            ready = [task.done() and not apart for task in tasks]
+            further = [task.result() for task, in_time in zip(tasks, ready, strict=True) if in_time]
+            spoilt, *spoilt_further = await self._recording.write(
+                partial(self._store, portions=portions, further=further)
+            )
+            for portion in spoilt:
+                singly = await self._first.deliver_singly(portion.results)
+                await self._recording.write(partial(self._store, portions=singly))
+            self.on_recorded()
+            found = iter(spoilt_further)
+            self._apart = False
+            for sink, task, in_time in zip(others, tasks, ready, strict=True):
+                await self._deliver_after(sink, next(found) if in_time else None, task)
+        finally:
+            for task in tasks:
+                task.cancel()
 
-    def _store(self, write: Write, *, portions: Sequence[Portion]) -> list[Portion]:
-        """The unit of work; returns the portions that spoil each other and must be split."""
+    async def _deliver_after(
+        self, sink: Delivering, spoilt: Sequence[Portion] | None, task: asyncio.Task[list[Portion]]
+    ) -> None:
+        """Write what a further sink did not write with the first; a trouble of its own alone."""
+        try:
+            if spoilt is None:
+                spoilt = await self._apply(await task)
+            for portion in spoilt:
+                if len(portion.results) > 1:
+                    await self._apply(await sink.deliver_singly(portion.results))
+        except StoreUnavailable as error:
+            # The store has just taken what the first sink publishes; so it will the next time.
+            self._apart = True
+            logger.warning(
+                "the sink %s lost a delivery: %s", sink.sink.name, error, extra=self._words()
+            )
+
+    async def _apply(self, portions: Sequence[Portion]) -> list[Portion]:
+        """Write what a further sink writes after the others; the portions that must be split."""
+        return await self._recording.write(
+            partial(_apply_all, portions=portions, holder=self._recording.holder)
+        )
+
+    def _store(
+        self,
+        write: Write,
+        *,
+        portions: Sequence[Portion],
+        further: Sequence[Sequence[Portion]] = (),
+    ) -> list[list[Portion]]:
+        """The unit of work: what the first sink publishes, and what further ones write.
+
+        Returns for each of them the portions that spoil each other and must be split.
+        """
         outcomes: list[Outcome] = []
         spoilt: list[Portion] = []
         for portion in portions:
@@ -162,25 +215,8 @@ class GroupRecorder:
             holder=self._recording.holder,
             stale_intervals=self._recording.stale_intervals,
         )
-        return spoilt
-
-    async def _deliver_also(self, sink: Delivering, results: Sequence[Result]) -> None:
-        """Let a further sink take the results; what it publishes is nobody's content."""
-        if not results:
-            return
-        try:
-            portions = await sink.deliver(results)
-            holder = self._recording.holder
-            apply = partial(_apply_all, holder=holder)
-            spoilt = await self._recording.write(partial(apply, portions=portions))
-            for portion in spoilt:
-                if len(portion.results) > 1:
-                    singly = await sink.deliver_singly(portion.results)
-                    await self._recording.write(partial(apply, portions=singly))
-        except StoreUnavailable as error:
-            logger.warning(
-                "the sink %s lost a delivery: %s", sink.sink.name, error, extra=self._words()
-            )
+        holder = self._recording.holder
+        return [spoilt, *(_apply_all(write, portions=one, holder=holder) for one in further)]
 
     def _words(self) -> dict[str, str]:
         return {"group": self._group}
