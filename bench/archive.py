@@ -12,8 +12,9 @@ from itertools import count, islice
 from pathlib import Path
 
 from aggregator.store.archive_packing import Bases, inflate
-from aggregator.store.archive_reading import Place, Wanted, read_page
+from aggregator.store.archive_reading import Wanted, read_page
 from aggregator.store.archive_tables import DAY
+from aggregator.store.archive_unpacking import Place
 from aggregator.store.archive_writing import Arrival, archive
 from aggregator.store.engine import Store
 from bench.archived import BORN, GLUE, GROUP, MEMBERS, MINUTE, Filled, glue, member
@@ -155,7 +156,7 @@ def _bare(
     if inflating:
         base = filled.bases[number]
         for *_, size, content in rows:
-            inflate(content, base, size=size)
+            inflate(content, base, size)
 
 
 def _writing(store: Store) -> Iterator[str]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from aggregator.errors import ConfigError, InvalidQuery, RequestError, UnknownQueryDialect
 from aggregator.registry.fingerprint import references_digest
-from aggregator.store.archive_reading import Place, Wanted
+from aggregator.store.archive_reading import Wanted
+from aggregator.store.archive_unpacking import Place
 from aggregator.wire import namespaces as ns
 from aggregator.wire.epr import read_epr
 from aggregator.wire.parse import Element, text_of

@@ -20,7 +20,8 @@ from aggregator.archive.table_files import Column, TableFile, table_file
 from aggregator.errors import ConfigError
 from aggregator.store.archive_export import points_after, series_after
 from aggregator.store.archive_packing import Bases
-from aggregator.store.archive_reading import Place, Wanted, read_page
+from aggregator.store.archive_reading import Wanted, read_page
+from aggregator.store.archive_unpacking import Place
 from aggregator.wire.times import exact_time
 
 #: Documents, bytes of them, and numbers that are read at once.

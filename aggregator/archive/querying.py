@@ -18,7 +18,8 @@ from aggregator.archive.asked import Question
 from aggregator.archive.document import document
 from aggregator.errors import QueryFailed
 from aggregator.store.archive_packing import Bases
-from aggregator.store.archive_reading import Page, Place, Span, read_page
+from aggregator.store.archive_reading import Page, read_page
+from aggregator.store.archive_unpacking import Place, Span
 from aggregator.view.each import Labelled
 from aggregator.view.query_client import QueryClient, QueryRequest
 from aggregator.wire import namespaces as ns

@@ -32,10 +32,9 @@ def deflate(document: bytes, base: bytes) -> bytes:
     return made.compress(document) + made.flush()
 
 
-def inflate(stored: bytes, base: bytes, *, size: int) -> bytes:
+def inflate(stored: bytes, base: bytes, size: int) -> bytes:
     """The document of `size` bytes that `deflate` was given."""
-    made = zlib.decompressobj(-15, zdict=base) if base else zlib.decompressobj(-15)
-    return made.decompress(stored, size) if size else b""
+    return zlib.decompressobj(-15, base).decompress(stored, size) if size else b""
 
 
 def is_outdated(stored: int, size: int) -> bool:

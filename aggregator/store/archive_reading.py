@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection
 
-from aggregator.store.archive_packing import Bases, inflate
+from aggregator.store.archive_packing import Bases
 from aggregator.store.archive_selecting import (
     OF_ADDRESS,
     OF_ENTRY,
@@ -21,39 +21,9 @@ from aggregator.store.archive_selecting import (
     WITHIN_STREAM,
     WITHIN_STREAM_SIZES,
 )
-from aggregator.store.archive_tables import DAY, archive_bases
-from aggregator.store.chunks import chunks
-from aggregator.store.content import unpack
+from aggregator.store.archive_tables import DAY
+from aggregator.store.archive_unpacking import Place, Span, Stream, known_bases, unpacked
 from aggregator.store.statement import Row, Statement
-
-
-class Place(NamedTuple):
-    """After which document to go on.
-
-    First come those that reach into the time that is asked for, in the order of their streams, of
-    which each has one at most; then the others in the order of their first delivery.
-    """
-
-    first: int
-    stream: int
-
-
-class Span(NamedTuple):
-    """A document, and when it came: `deliveries` times from `first` to `last`."""
-
-    stream: int
-    entry_key: str
-    address: str
-    first: int
-    last: int
-    deliveries: int
-    size: int
-    children: tuple[bytes, ...]
-
-    @property
-    def place(self) -> Place:
-        """Where it is in the order."""
-        return Place(self.first, self.stream)
 
 
 class Wanted(NamedTuple):
@@ -68,11 +38,6 @@ class Wanted(NamedTuple):
     address: str = ""
     reference: str = ""
     entry_key: str = ""
-
-
-_BASES = select(archive_bases.c.id, archive_bases.c.content).where(
-    archive_bases.c.id.in_(bindparam("ids", expanding=True))
-)
 
 
 class Page(NamedTuple):
@@ -93,28 +58,40 @@ def read_page(
     bases: Bases,
 ) -> Page:
     """The next documents: at most `most`, and of more than `budget` bytes one alone."""
-    at = after or Place(-1, 0)
+    at: Place | None = after or Place(-1, 0)
     day = wanted.since - wanted.since % DAY
     values = {"since": wanted.since, "until": wanted.until, "day": day}
     is_narrow = bool(wanted.address or wanted.entry_key)
     streams = _streams(connection, group_id, wanted) if is_narrow else {}
-    while True:
+    spans: list[Span] = []
+    more = True
+    while more and not spans and at is not None:
+        # Where all were given up while they were read, there are others behind them.
         asked = {**values, "after_first": at.first, "after_stream": at.stream}
         if is_narrow:
-            rows, more = _of_streams(connection, streams, asked, most=most, budget=budget)
+            found = _of_streams(connection, streams, asked, most=most, budget=budget)
         else:
-            rows, more = _of_group_page(connection, group_id, asked, most=most, budget=budget)
-        spans = _unpacked(connection, rows, bases)
-        if spans or not rows or not more:
-            return Page(spans, more)
-        # All of them were given up while they were read; there are others behind them.
-        at = Place(rows[-1][3], rows[-1][0])
+            found = _of_group(connection, group_id, asked, most=most, budget=budget)
+        parts, at, more = found
+        known = known_bases(connection, {row[-3] for _, rows in parts for row in rows}, bases)
+        spans = [span for stream, rows in parts for span in unpacked(stream, rows, known)]
+        if len(parts) > 1:
+            spans.sort(key=lambda span: _order(span.first, span.stream, values))
+    return Page(spans, more)
 
 
-def _streams(connection: Connection, group_id: int, wanted: Wanted) -> dict[int, int]:
-    """The streams that are asked for, each with the size of its largest document."""
+class _Found(NamedTuple):
+    """Rows of one stream each, or of any; where the last of them is, and whether there is more."""
+
+    parts: Sequence[tuple[Stream | None, Sequence[Row]]]
+    last: Place | None
+    more: bool
+
+
+def _streams(connection: Connection, group_id: int, wanted: Wanted) -> dict[int, Stream]:
+    """The streams that are asked for."""
     asked = {"group": group_id, "since": wanted.since, "until": wanted.until}
-    found: dict[int, int] | None = None
+    found: dict[int, Stream] | None = None
     if wanted.address:
         rows = OF_ADDRESS.rows(
             connection,
@@ -123,38 +100,36 @@ def _streams(connection: Connection, group_id: int, wanted: Wanted) -> dict[int,
             reference=wanted.reference,
             any_reference=int(not wanted.reference),
         )
-        found = dict(rows)
+        found = {row[0]: Stream._make(row) for row in rows}
     if wanted.entry_key:
-        of_entry: dict[int, int] = dict(
-            OF_ENTRY.rows(connection, **asked, entry_key=wanted.entry_key)
-        )
-        found = {
-            stream: size for stream, size in of_entry.items() if found is None or stream in found
-        }
+        of_entry = OF_ENTRY.rows(connection, **asked, entry_key=wanted.entry_key)
+        found = {row[0]: Stream._make(row) for row in of_entry if found is None or row[0] in found}
     return found or {}
 
 
 def _of_streams(
     connection: Connection,
-    streams: Mapping[int, int],
+    streams: Mapping[int, Stream],
     values: Mapping[str, int],
     *,
     most: int,
     budget: int,
-) -> tuple[Sequence[Row], bool]:
+) -> _Found:
     """A page of several streams, of each of which the size of its largest document is known."""
     if len(streams) == 1:
-        [(stream, largest)] = streams.items()
-        share = min(most, max(1, budget // max(1, largest)))
-        of_stream = {**values, "of": stream}
+        [stream] = streams.values()
+        share = min(most, max(1, budget // max(1, stream.largest)))
+        of_stream = {**values, "of": stream.id}
         rows = _rows(connection, (REACHING_STREAM, WITHIN_STREAM), of_stream, share)
-        return rows, len(rows) == share
+        last = Place(rows[-1][0], stream.id) if rows else None
+        return _Found([(stream, rows)], last, len(rows) == share)
     while True:
         sizes, more = _sizes_of_streams(connection, streams, values, most=most)
         taken = _taken(sizes, budget)
-        rows = _of_places(connection, sizes[:taken], values)
-        if rows or not sizes:
-            return rows, more or taken < len(sizes)
+        parts = _of_places(connection, streams, sizes[:taken], values)
+        if parts or not sizes:
+            last = Place(*sizes[taken - 1][:2]) if sizes else None
+            return _Found(parts, last, more or taken < len(sizes))
         # They have just been given up; there may be others behind them.
 
 
@@ -177,18 +152,22 @@ def _sizes_of_streams(
 
 
 def _of_places(
-    connection: Connection, sizes: Sequence[Row], values: Mapping[str, int]
-) -> list[Row]:
+    connection: Connection,
+    streams: Mapping[int, Stream],
+    sizes: Sequence[Row],
+    values: Mapping[str, int],
+) -> list[tuple[Stream | None, Sequence[Row]]]:
     """The documents at places, which are the next ones of each of their streams."""
     places = {(first, stream) for first, stream, _ in sizes}
-    rows: list[Row] = []
+    parts: list[tuple[Stream | None, Sequence[Row]]] = []
     for stream, count in Counter(stream for _, stream in places).items():
         asked = {**values, "of": stream}
         # Where some were given up meanwhile, it finds others that have no place here.
         found = _rows(connection, (REACHING_STREAM, WITHIN_STREAM), asked, count)
-        rows += [row for row in found if (row[3], row[0]) in places]
-    rows.sort(key=lambda row: _order(row[3], row[0], values))
-    return rows
+        rows = [row for row in found if (row[0], stream) in places]
+        if rows:
+            parts.append((streams[stream], rows))
+    return parts
 
 
 def _order(first: int, stream: int, values: Mapping[str, int]) -> tuple[int, int, int]:
@@ -205,17 +184,18 @@ def _taken(sizes: Sequence[Row], budget: int) -> int:
     return taken
 
 
-def _of_group_page(
+def _of_group(
     connection: Connection, group_id: int, values: Mapping[str, int], *, most: int, budget: int
-) -> tuple[Sequence[Row], bool]:
+) -> _Found:
     """A page of a whole group: how large the next ones are is asked first."""
     asked = {**values, "group": group_id}
     while sizes := _rows(connection, (REACHING_SIZES, WITHIN_SIZES), asked, most):
         taken = _taken(sizes, budget)
         if rows := _rows(connection, (REACHING, WITHIN), asked, taken):
-            return rows, taken < len(sizes) or len(sizes) == most
+            more = taken < len(sizes) or len(sizes) == most
+            return _Found([(None, rows)], Place(rows[-1][3], rows[-1][0]), more)
         # They have just been given up; there may be others behind them.
-    return [], False
+    return _Found([], None, more=False)
 
 
 def _rows(
@@ -234,24 +214,3 @@ def _rows(
         begin = max(since, after)
         rows += within.rows(connection, **values, begin=begin, most=most - len(rows))
     return rows
-
-
-def _unpacked(connection: Connection, rows: Sequence[Row], bases: Bases) -> list[Span]:
-    known = _bases(connection, {int(row[6]) for row in rows}, bases)
-    return [
-        Span._make((*told, size, unpack(inflate(content, known[base], size=size))))
-        for *told, base, size, content in rows
-        # Without its base it was given up since its row was read.
-        if base in known
-    ]
-
-
-def _bases(connection: Connection, ids: set[int], bases: Bases) -> dict[int, bytes]:
-    found = {number: base for number in ids if (base := bases.get(number)) is not None}
-    missing = sorted(ids - set(found) - {0})
-    for chunk in chunks(missing):
-        for number, content in connection.execute(_BASES, {"ids": chunk}):
-            found[number] = inflate(bytes(content), b"", size=2**20)
-            bases.put(number, found[number])
-    found.setdefault(0, b"")
-    return found

@@ -15,8 +15,17 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, func, not_, or_, se
 from aggregator.store.archive_tables import archive_spans, archive_streams
 from aggregator.store.statement import Statement
 
+#: A stream, with its span that may still grow, which knows no more than that it began.
 _MEMBERS = (
-    select(archive_streams.c.id, archive_streams.c.largest)
+    select(
+        archive_streams.c.id,
+        archive_streams.c.entry_key,
+        archive_streams.c.address,
+        archive_streams.c.largest,
+        archive_streams.c.first,
+        archive_streams.c.last,
+        archive_streams.c.deliveries,
+    )
     .where(
         archive_streams.c.group_id == bindparam("group"),
         archive_streams.c.last >= bindparam("since"),
@@ -52,6 +61,18 @@ _columns = (
     archive_spans.c.size,
     archive_spans.c.content,
 )
+_of_group = archive_spans.c.group_id == bindparam("group")
+_of_stream = archive_spans.c.stream_id == bindparam("of")
+
+#: Of one stream, of which the rest is known.
+_lean = (
+    archive_spans.c.first,
+    archive_spans.c.last,
+    archive_spans.c.deliveries,
+    archive_spans.c.base,
+    archive_spans.c.size,
+    archive_spans.c.content,
+)
 
 
 def _begun(
@@ -63,10 +84,11 @@ def _begun(
         archive_spans.c.first == bindparam("after_first"),
         archive_spans.c.stream_id <= bindparam("after_stream"),
     )
+    found = select(*columns)
+    if condition is _of_group:
+        found = found.join(archive_streams, archive_streams.c.id == archive_spans.c.stream_id)
     return Statement(
-        select(*columns)
-        .join(archive_streams, archive_streams.c.id == archive_spans.c.stream_id)
-        .where(
+        found.where(
             condition,
             archive_spans.c.first >= bindparam("begin"),
             archive_spans.c.first <= bindparam("until"),
@@ -77,12 +99,10 @@ def _begun(
     )
 
 
-_of_group = archive_spans.c.group_id == bindparam("group")
-_of_stream = archive_spans.c.stream_id == bindparam("of")
 _sizes = (*_place, archive_spans.c.size)
 WITHIN = _begun(_of_group)
 WITHIN_SIZES = _begun(_of_group, columns=_sizes)
-WITHIN_STREAM = _begun(_of_stream)
+WITHIN_STREAM = _begun(_of_stream, columns=_lean)
 WITHIN_STREAM_SIZES = _begun(_of_stream, columns=_sizes)
 
 # Those that began before it and last into it: of each stream the last one at most, and a span does
@@ -125,5 +145,5 @@ _group_reaching = archive_streams.c.group_id == bindparam("group")
 REACHING = _reaching(_group_reaching)
 REACHING_SIZES = _reaching(_group_reaching, columns=_sizes)
 _stream_reaching = archive_streams.c.id == bindparam("of")
-REACHING_STREAM = _reaching(_stream_reaching)
+REACHING_STREAM = _reaching(_stream_reaching, columns=_lean)
 REACHING_STREAM_SIZES = _reaching(_stream_reaching, columns=_sizes)

@@ -267,7 +267,7 @@ class _Keeping:
         if found is None:
             row = BASE.row(self._write.connection, of=number)
             assert row is not None, f"the base {number} is not there"
-            found = inflate(bytes(row[0]), b"", size=2**20)
+            found = inflate(bytes(row[0]), b"", 2**20)
             self._bases.put(number, found)
         return found
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from aggregator.store.archive_packing import Bases
-from aggregator.store.archive_reading import Page, Place, Span, Wanted, read_page
+from aggregator.store.archive_reading import Page, Wanted, read_page
 from aggregator.store.archive_tables import DAY
+from aggregator.store.archive_unpacking import Place, Span
 from aggregator.store.archive_writing import Arrival, archive
 from aggregator.store.engine import Store
 

@@ -40,13 +40,13 @@ def gives_up(store: Store, condition: str) -> Callable[[], None]:
 
 def before_bases(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], None]) -> None:
     """Have something happen after documents were read and before their bases are."""
-    real = archive_reading._bases
+    real = archive_reading.known_bases
 
     def late(*given: Any) -> dict[int, bytes]:
         happens()
         return real(*given)
 
-    monkeypatch.setattr(archive_reading, "_bases", late)
+    monkeypatch.setattr(archive_reading, "known_bases", late)
 
 
 def texts(store: Store, wanted: Wanted, **limits: int) -> list[str]:

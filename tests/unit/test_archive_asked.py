@@ -7,7 +7,8 @@ import pytest
 from aggregator.archive.asked import END, MOST, read_question, token
 from aggregator.errors import InvalidQuery, RequestError, UnknownQueryDialect
 from aggregator.registry.fingerprint import references_digest
-from aggregator.store.archive_reading import Place, Wanted
+from aggregator.store.archive_reading import Wanted
+from aggregator.store.archive_unpacking import Place
 from aggregator.wire import namespaces as ns
 from aggregator.wire.epr import read_epr
 from aggregator.wire.parse import Element, parse
