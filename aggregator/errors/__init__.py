@@ -59,6 +59,13 @@ AggregatorException
  |   +- StreamerUnusable     closed, or of another process (RuntimeError too)
  |   +- MessageNotSent       a message that was not delivered, and is sent again
  |       +- MessageRefused   its receiver finds fault with the message itself
+ +- MeasurementError         a measurement archive could not do what it was asked for
+ |   +- NmwgError            answered with an error of the NMWG protocol
+ |   +- MeasurementsUnavailable  a database of measurements can't be read
+ |   |   +- MeasurementsTooSlow  nor within the time that there is
+ |   +- NothingMeasured      a database of measurements holds none
+ |   +- AddressesUnknown     it knows neither end of a test
+ |   +- MeasurementsRefused  measurements that can't be stored (ValueError too)
  +- AggregatorFailed         a call of an aggregator of reports brought nothing
  +- RemoteError              a service that we called did not answer as it should
      +- RemoteFault          it answered with a SOAP fault
@@ -113,6 +120,15 @@ from aggregator.errors.events import (
     SubscriptionRefused,
     TaskRefused,
 )
+from aggregator.errors.measurement import (
+    AddressesUnknown,
+    MeasurementError,
+    MeasurementsRefused,
+    MeasurementsTooSlow,
+    MeasurementsUnavailable,
+    NmwgError,
+    NothingMeasured,
+)
 from aggregator.errors.notifications import (
     InboxFull,
     InvalidFilter,
@@ -150,6 +166,7 @@ __all__ = [
     "ActionPostponed",
     "ActionUnconfigured",
     "AddRefused",
+    "AddressesUnknown",
     "AggregatorException",
     "AggregatorFailed",
     "AlertUnreadable",
@@ -176,14 +193,20 @@ __all__ = [
     "InvalidQuery",
     "InvalidTopicExpression",
     "MalformedRequest",
+    "MeasurementError",
+    "MeasurementsRefused",
+    "MeasurementsTooSlow",
+    "MeasurementsUnavailable",
     "MemberInterfaceUnsupported",
     "MessageNotSent",
     "MessageRefused",
     "ModuleRefused",
     "MultipleTopics",
+    "NmwgError",
     "NoCurrentMessage",
     "NotModifiable",
     "NotUnderstood",
+    "NothingMeasured",
     "NotifyRefused",
     "PullFailed",
     "PullPointNotCreated",

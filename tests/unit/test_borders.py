@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"bus", "triggers"}),
     frozenset({"reports"}),
     frozenset({"collect", "client", "actions"}),
-    frozenset({"streams"}),
+    frozenset({"streams", "measurement"}),
     frozenset({"agent", "member", "registrant", "server"}),
     frozenset({"run"}),
     frozenset({"cli"}),

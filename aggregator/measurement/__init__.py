@@ -1,0 +1,1 @@
+"""The measurement archive: network measurements, told in the NMWG message protocol of perfSONAR."""
