@@ -1,0 +1,57 @@
+"""A request's body, and the reply to it: always a message, whatever came."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+
+from aggregator.errors import NmwgError
+from aggregator.measurement.handling import INTERNAL, RequestHandler, reply_type
+from aggregator.measurement.message import read_message
+from aggregator.measurement.output import Output, TimeIsUp, error_message, message
+from aggregator.wire.parse import Limits
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Services, and what one message may cost: seconds, and bytes of its reply."""
+
+    handler: RequestHandler
+    limits: Limits
+    lifetime: float
+    most: int
+
+    def answer(self, body: bytes, *, charset: str = "") -> bytes:
+        """The whole reply, a SOAP envelope: an error is a message too."""
+        reference = ""
+        try:
+            asked = read_message(body, limits=self.limits, charset=charset)
+            reference = asked.id
+            output = Output(most=self.most, deadline=time.monotonic() + self.lifetime)
+            self.handler.handle(asked, output)
+            return message(output, type=reply_type(asked.type), reference=reference)
+        except NmwgError as error:
+            log.info("refused: %s", error, extra={"outcome": error.event_type})
+            return error_message(error, reference=reference)
+        except TimeIsUp:
+            return error_message(self.timeout(), reference=reference)
+        except Exception:
+            log.exception("bug in answering a message of measurements")
+            bug = NmwgError(INTERNAL, "An internal error occurred")
+            return error_message(bug, reference=reference)
+
+    def timeout(self) -> NmwgError:
+        """What is told where an answer takes too long."""
+        return NmwgError(
+            "error.common.timeout",
+            f"Timeout occurred, current limit is {self.lifetime:g} seconds. Try decreasing the"
+            " breadth of your search if possible.",
+        )
+
+
+def transport_error(text: str) -> bytes:
+    """The reply to what came by HTTP in a way that is not answered here."""
+    return error_message(NmwgError("error.common.transport", text))

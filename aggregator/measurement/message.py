@@ -1,0 +1,102 @@
+"""A message of the NMWG protocol as it came: its metadata, and the data that ask for something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from aggregator.errors import NmwgError, RequestError
+from aggregator.measurement.names import NMWG
+from aggregator.wire.parse import Element, Limits, parse, text_of
+
+MESSAGE = f"{{{NMWG}}}message"
+METADATA = f"{{{NMWG}}}metadata"
+DATA = f"{{{NMWG}}}data"
+KEY = f"{{{NMWG}}}key"
+EVENT_TYPE = f"{{{NMWG}}}eventType"
+PARAMETERS = f"{{{NMWG}}}parameters"
+PARAMETER = f"{{{NMWG}}}parameter"
+
+
+class Trigger(NamedTuple):
+    """A data element, which asks for what its metadata describes."""
+
+    id: str
+    metadata_ref: str
+    element: Element
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`metadata` are the message's own by their ids; of those with one id the first."""
+
+    type: str
+    id: str
+    parameters: Mapping[str, str]
+    metadata: Mapping[str, Element]
+    triggers: tuple[Trigger, ...]
+    element: Element
+
+
+def read_message(body: bytes, *, limits: Limits, charset: str = "") -> Message:
+    """The one message in a document, at whatever depth: bare, or in a SOAP envelope.
+
+    Raises NmwgError (error.transport.parse_error) where there is none, or more than one.
+    """
+    try:
+        root = parse(body, limits=limits, charset=charset)
+    except RequestError as error:
+        raise _unreadable(str(error)) from error
+    found = list(root.iter(MESSAGE))
+    if len(found) != 1:
+        expected = f"expected is one {{{NMWG}}}message, found were {len(found)}"
+        raise _unreadable(expected)
+    return message_of(found[0])
+
+
+def message_of(element: Element) -> Message:
+    """The message in an nmwg:message element."""
+    metadata: dict[str, Element] = {}
+    for one in element.iterchildren(METADATA):
+        if identifier := one.get("id", ""):
+            metadata.setdefault(identifier, one)
+    triggers = tuple(
+        Trigger(one.get("id", ""), one.get("metadataIdRef", ""), one)
+        for one in element.iterchildren(DATA)
+    )
+    parameters = {
+        name: value for one in element.iterchildren(PARAMETERS) for name, value in _told(one)
+    }
+    return Message(
+        element.get("type", ""), element.get("id", ""), parameters, metadata, triggers, element
+    )
+
+
+def _told(block: Element) -> Iterator[tuple[str, str]]:
+    for one in block.iterchildren(PARAMETER):
+        yield one.get("name", ""), value_of(one)
+
+
+def value_of(parameter: Element) -> str:
+    """A parameter's value: its text, or its attribute `value`."""
+    return text_of(parameter) or parameter.get("value", "")
+
+
+def parameter_blocks(element: Element) -> Iterator[Element]:
+    """The parameters of a metadata or key, of whatever namespace."""
+    yield from element.iterchildren("{*}parameters")
+
+
+def event_types(metadata: Element) -> list[str]:
+    """The event types of a metadata in their order, those among its parameters after them."""
+    found = [text_of(one) for one in metadata.iterchildren(EVENT_TYPE)]
+    for block in parameter_blocks(metadata):
+        for one in block.iterchildren("{*}parameter"):
+            if one.get("name") in ("eventType", "supportedEventType"):
+                found.append(value_of(one))
+    return [one for one in found if one]
+
+
+def _unreadable(detail: str) -> NmwgError:
+    return NmwgError("error.transport.parse_error", f"Error parsing request: {detail}")
