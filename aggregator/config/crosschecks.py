@@ -11,6 +11,7 @@ from typing import NamedTuple
 from aggregator.config.actions import action_faults
 from aggregator.config.groups import GROUP_NAME, GroupSettings
 from aggregator.config.logins import read_logins
+from aggregator.config.measurement_faults import measurement_faults
 from aggregator.config.measures import show_duration
 from aggregator.config.report_tokens import read_report_tokens
 from aggregator.config.secrets import read_secret
@@ -53,11 +54,18 @@ def clashes(settings: Settings, groups: dict[str, GroupSettings]) -> Iterator[Cl
     yield from _tls(settings)
     yield from _files(settings)
     yield from _actions(settings)
+    yield from _measurement(settings)
     for group in groups.values():
         yield from _group(group, groups)
     if not settings.groups:
         paths = tuple((GROUP_SECTION, name, "enabled") for name in groups)
         yield Clash(paths, "no group is left; leave one enabled")
+
+
+def _measurement(settings: Settings) -> Iterator[Clash]:
+    found = measurement_faults(settings.measurement, public_url=settings.server.public_url)
+    for keys, text in found:
+        yield Clash(tuple(("measurement", key) for key in keys), text)
 
 
 def _limits(settings: Settings) -> Iterator[Clash]:

@@ -11,6 +11,7 @@ from aggregator.config.collection import CollectSettings, ProbeSettings
 from aggregator.config.events import EventsSettings
 from aggregator.config.groups import GroupSettings, default_groups
 from aggregator.config.kinds import choice
+from aggregator.config.measurement import MeasurementSettings
 from aggregator.config.names import variable_name
 from aggregator.config.notifications import NotificationSettings
 from aggregator.config.reports import ReportsSettings
@@ -50,6 +51,7 @@ SECTIONS: Mapping[str, type[Any]] = {
     "events": EventsSettings,
     "actions": ActionSettings,
     "reports": ReportsSettings,
+    "measurement": MeasurementSettings,
     "log": LogSettings,
 }
 
@@ -93,6 +95,7 @@ class Settings:
     events: EventsSettings = field(default_factory=EventsSettings)
     actions: ActionSettings = field(default_factory=ActionSettings)
     reports: ReportsSettings = field(default_factory=ReportsSettings)
+    measurement: MeasurementSettings = field(default_factory=MeasurementSettings)
     log: LogSettings = field(default_factory=LogSettings)
     groups: Mapping[str, GroupSettings] = field(default_factory=default_groups)
 

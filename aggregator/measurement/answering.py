@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from aggregator.errors import NmwgError
-from aggregator.measurement.handling import INTERNAL, RequestHandler, reply_type
+from aggregator.measurement.handling import INTERNAL, RequestHandler
 from aggregator.measurement.message import read_message
 from aggregator.measurement.output import Output, TimeIsUp, error_message, message
 from aggregator.wire.parse import Limits
@@ -24,15 +24,26 @@ class Endpoint:
     lifetime: float
     most: int
 
-    def answer(self, body: bytes, *, charset: str = "") -> bytes:
-        """The whole reply, a SOAP envelope: an error is a message too."""
+    def answer(
+        self,
+        body: bytes,
+        *,
+        charset: str = "",
+        began: float | None = None,
+        may_store: bool = False,
+    ) -> bytes:
+        """The whole reply, a SOAP envelope: an error is a message too.
+
+        `began` is when the message came, by the monotonic clock.
+        """
         reference = ""
+        until = (time.monotonic() if began is None else began) + self.lifetime
         try:
             asked = read_message(body, limits=self.limits, charset=charset)
             reference = asked.id
-            output = Output(most=self.most, deadline=time.monotonic() + self.lifetime)
-            self.handler.handle(asked, output)
-            return message(output, type=reply_type(asked.type), reference=reference)
+            output = Output(most=self.most, deadline=until)
+            self.handler.handle(asked, output, may_store=may_store)
+            return message(output, type=asked.reply_type, reference=reference)
         except NmwgError as error:
             log.info("refused: %s", error, extra={"outcome": error.event_type})
             return error_message(error, reference=reference)

@@ -19,7 +19,7 @@ from aggregator.errors import (
 from aggregator.measurement.building import FromDatabase, build
 from aggregator.measurement.chains import Chain
 from aggregator.measurement.handling import Event, RequestHandler
-from aggregator.measurement.keying import asked_key, cooked, key_error, key_for, key_of
+from aggregator.measurement.keying import asked_key, cooked, key_error, key_for, key_of, no_key
 from aggregator.measurement.message import Message
 from aggregator.measurement.metadata_store import (
     MetadataStore,
@@ -31,6 +31,7 @@ from aggregator.measurement.origins import Asked, NoData, Origin
 from aggregator.measurement.output import Output, TimeIsUp, result_datum, written
 from aggregator.measurement.selecting import TimeSettings, time_settings
 from aggregator.measurement.stored import StoredData, StoredMetadata
+from aggregator.measurement.storing import Keeping, store_measurements
 from aggregator.wire.parse import Element
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 STORAGE = "error.ma.storage"
 METADATA_KEY = "MetadataKeyRequest"
 SETUP_DATA = "SetupDataRequest"
+METADATA_STORAGE = "MetadataStorageRequest"
 _NOT_FOUND = "Key error in metadata storage: 'maKey' cannot be found."
 
 
@@ -45,20 +47,21 @@ _NOT_FOUND = "Key error in metadata storage: 'maKey' cannot be found."
 class MeasurementArchive:
     """Answers for what the metadata store holds, with measurements from their origins.
 
-    `tests` tells what the metadata store is built from. `origins` are by the `type` of stored keys.
-    `lifetime` is how many seconds an answer may take.
+    `tests` tells what the metadata store is built from, `static` what is added to it. `origins` are
+    by the `type` of stored keys. `keeping` is where clients may store measurements, if they may.
     """
 
     store: MetadataStore
     origins: Mapping[str, Origin]
     tests: Callable[[], Iterable[FromDatabase]] = field(default=tuple)
     static: Callable[[], Iterable[Element]] = field(default=tuple)
-    lifetime: float = 300.0
     registers: bool = False
+    keeping: Keeping | None = None
 
     def init(self, handler: RequestHandler) -> None:
         """Take the messages that are handled here."""
-        for type in (METADATA_KEY, SETUP_DATA):
+        types = (METADATA_KEY, SETUP_DATA)
+        for type in (*types, METADATA_STORAGE) if self.keeping else types:
             handler.register_message(type, self)
 
     def create_storage(self) -> bool:
@@ -118,6 +121,8 @@ class MeasurementArchive:
             self.metadata_key_request(event)
         elif event.message.type == SETUP_DATA:
             self.setup_data_request(event)
+        elif event.message.type == METADATA_STORAGE and self.keeping is not None:
+            store_measurements(event, self.keeping)
         else:
             raise NmwgError("error.ma.message_type", "Invalid Message Type")
 
@@ -133,11 +138,10 @@ class MeasurementArchive:
     def setup_data_request(self, event: Event) -> None:
         """Tell the measurements of what is asked about."""
         with self._opened() as store:
-            key = key_of(event.chain.metadata)
-            if key is None:
+            if key_of(event.chain.metadata) is None:
                 self.data_of_metadata(store, event)
             else:
-                self.data_of_key(store, key, event)
+                self.data_by_key(store, event)
 
     def _opened(self) -> AbstractContextManager[OpenedStore]:
         try:
@@ -160,8 +164,11 @@ class MeasurementArchive:
             for data in metadata.data:
                 event.output.data(identifier, [written(key_for(data.ma_key, times))])
 
-    def data_of_key(self, store: OpenedStore, key: Element, event: Event) -> None:
-        """The measurements that a key stands for; raises NmwgError."""
+    def data_by_key(self, store: OpenedStore, event: Event) -> None:
+        """The measurements that the metadata's key stands for; raises NmwgError."""
+        key = key_of(event.chain.metadata)
+        if key is None:
+            raise no_key()
         metadata, data = self._pair(store, asked_key(key))
         output, chain = event.output, event.chain
         reference = chain.outermost if chain.filters else key.get("id", "") or chain.id

@@ -29,7 +29,7 @@ class Event:
     """One data element of a message, and what it asks about.
 
     `is_echoed` says whether the request's metadata follows in the reply; a service may switch it
-    off.
+    off. `may_store` says whether whoever sent it is known as one who may store.
     """
 
     output: Output
@@ -38,6 +38,7 @@ class Event:
     chain: Chain
     trigger: Trigger
     is_echoed: bool = True
+    may_store: bool = False
 
 
 class Service(Protocol):
@@ -77,7 +78,7 @@ class RequestHandler:
         known.append((re.compile(pattern), service))
         return True
 
-    def handle(self, message: Message, output: Output) -> None:
+    def handle(self, message: Message, output: Output, *, may_store: bool = False) -> None:
         """Answer a message; raises NmwgError where the whole of it can't be, and TimeIsUp."""
         services = self._services(message)
         chains = Chains(message)
@@ -91,7 +92,7 @@ class RequestHandler:
             service.begin(message, output)
         try:
             for trigger in message.triggers:
-                self._answer(message, trigger, chains, output)
+                self._answer(message, trigger, chains, output, may_store=may_store)
         finally:
             for service in services:
                 service.end(message, output)
@@ -107,13 +108,21 @@ class RequestHandler:
             raise _action_not_supported(f"Messages of type {message.type} are unsupported")
         return list({id(one): one for one in found}.values())
 
-    def _answer(self, message: Message, trigger: Trigger, chains: Chains, output: Output) -> None:
+    def _answer(
+        self,
+        message: Message,
+        trigger: Trigger,
+        chains: Chains,
+        output: Output,
+        *,
+        may_store: bool,
+    ) -> None:
         """One pair; what goes wrong in it stops no other."""
         mark = output.mark()
         try:
             chain = chains.of(trigger)
             event_type, service = self._service(message.type, chain)
-            event = Event(output, message, event_type, chain, trigger)
+            event = Event(output, message, event_type, chain, trigger, may_store=may_store)
             service.handle(event)
             if event.is_echoed:
                 output.element(chain.metadata)
@@ -165,9 +174,3 @@ def _key_event_types(metadata: Element) -> list[str]:
 
 def _action_not_supported(text: str) -> NmwgError:
     return NmwgError("error.common.action_not_supported", text)
-
-
-def reply_type(type: str) -> str:
-    """The type of the reply: Response in place of Request, else added."""
-    found = type.replace("Request", "Response", 1)
-    return found if "Response" in found else f"{type}Response"

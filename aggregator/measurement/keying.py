@@ -29,7 +29,12 @@ def asked_key(key: Element) -> str:
         for one in block.iterchildren("{*}parameter"):
             if one.get("name") == "maKey" and value_of(one):
                 return value_of(one)
-    raise key_error("Key error in metadata storage: cannot find 'maKey' in request message.")
+    raise no_key()
+
+
+def no_key() -> NmwgError:
+    """What is said of a request by key that has none."""
+    return key_error("Key error in metadata storage: cannot find 'maKey' in request message.")
 
 
 def key_error(text: str) -> NmwgError:

@@ -38,6 +38,12 @@ class Message:
     triggers: tuple[Trigger, ...]
     element: Element
 
+    @property
+    def reply_type(self) -> str:
+        """The type of the reply: Response in place of Request, else added."""
+        found = self.type.replace("Request", "Response", 1)
+        return found if "Response" in found else f"{self.type}Response"
+
 
 def read_message(body: bytes, *, limits: Limits, charset: str = "") -> Message:
     """The one message in a document, at whatever depth: bare, or in a SOAP envelope.

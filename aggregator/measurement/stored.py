@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from aggregator.measurement.message import KEY, event_types, parameter_blocks, value_of
@@ -45,10 +45,14 @@ class StoredMetadata(NamedTuple):
     @property
     def kind(self) -> Kind | None:
         """What was measured, by the event types; None where that is not known."""
-        types = self.event_types
-        if OWAMP_EVENT in types or BUCKETS_EVENT in types:
-            return "owamp"
-        return "bwctl" if BWCTL_EVENT in types or IPERF_EVENT in types else None
+        return kind_of(self.event_types)
+
+
+def kind_of(types: Collection[str]) -> Kind | None:
+    """What is measured, by its event types; None where that is not known."""
+    if OWAMP_EVENT in types or BUCKETS_EVENT in types:
+        return "owamp"
+    return "bwctl" if BWCTL_EVENT in types or IPERF_EVENT in types else None
 
 
 def stored_data(metadata: Element, data: Element) -> StoredData:
@@ -86,7 +90,7 @@ def _canonical(element: Element) -> list[object]:
 
 def measured_test(metadata: StoredMetadata, data: StoredData) -> MeasuredTest:
     """The test that a pair stands for, as a database of measurements knows it."""
-    ends = dict(_ends(metadata.element))
+    ends = dict(ends_of(metadata.element))
     parameters = tuple(
         (one.get("name", ""), value_of(one))
         for block in parameter_blocks(metadata.element)
@@ -97,7 +101,8 @@ def measured_test(metadata: StoredMetadata, data: StoredData) -> MeasuredTest:
     return MeasuredTest(kind, ends.get("src", ""), ends.get("dst", ""), parameters, numbers)
 
 
-def _ends(metadata: Element) -> Iterator[tuple[str, str]]:
+def ends_of(metadata: Element) -> Iterator[tuple[str, str]]:
+    """The addresses that something was measured between, each with ``src`` or ``dst``."""
     for pair in metadata.iterdescendants("{*}endPointPair"):
         for end in pair.iterchildren("*"):
             local = str(end.tag).rpartition("}")[2]

@@ -65,6 +65,21 @@ def from_iso(text: str) -> int | None:
     return min(max((micros << 32) // 10**6, 0), LATEST)
 
 
+def from_shown(text: str, type: str) -> int | None:
+    """The instant that `shown_unix` or `shown_iso` wrote; None where `text` is none.
+
+    What is after the point is the lower half of the instant.
+    """
+    whole, _, rest = text.strip().partition(".")
+    half, _, zone = rest.partition(" ")
+    if half and not (half.isascii() and half.isdecimal() and len(half) < 11):
+        return None
+    seconds = from_iso(f"{whole} {zone}".strip()) if type.lower() == "iso" else from_unix(whole)
+    if seconds is None or (zone and type.lower() != "iso") or int(half or 0) > _FRACTION:
+        return None
+    return seconds - seconds % (_FRACTION + 1) + int(half or 0)
+
+
 def now() -> int:
     """The present instant."""
     return ((time.time_ns() << 32) // 10**9) + (UNIX_EPOCH << 32)

@@ -74,6 +74,12 @@ def _query(context: RunContext) -> int:
     return serve(settings, query_socket(settings), reload=context.settings)
 
 
+def _measurement(context: RunContext) -> int:
+    from aggregator.measurement.keeping import run  # noqa: PLC0415
+
+    return run(context.settings(), reload=context.settings)
+
+
 def _check(context: RunContext) -> int:
     from aggregator.run.preparation import run  # noqa: PLC0415
 
@@ -90,6 +96,7 @@ ROLES: Mapping[str, Callable[[RunContext], int]] = {
     "web": _web,
     "collector": _collector,
     "query": _query,
+    "measurement": _measurement,
     "check": _check,
     "prepare": _prepare,
 }

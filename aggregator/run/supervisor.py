@@ -54,7 +54,7 @@ def serve(context: RunContext, *, web: bool = True, collector: bool = True) -> i
     with data_folder.held(settings.server.data_dir, web=web):
         metrics = MetricsFolder(metrics_dir(settings))
         try:
-            load([*_roles(web=web, collector=collector), "prepare"])
+            load([*_roles(settings, web=web, collector=collector), "prepare"])
             status = _once(context, "prepare")
             if _told_to_end():
                 return 0
@@ -82,7 +82,7 @@ def _serve(context: RunContext, settings: Settings, *, web: bool, collector: boo
         log.info("listening on %s", url)
         if is_anywhere(settings.server.host) and not settings.server.public_url:
             log.warning(_NO_PUBLIC_URL, settings.server.host, url)
-    roles = _roles(web=web, collector=collector)
+    roles = _roles(settings, web=web, collector=collector)
     try:
         return _Supervision(asked, settings, [Child(role, context) for role in roles]).run()
     finally:
@@ -90,8 +90,13 @@ def _serve(context: RunContext, settings: Settings, *, web: bool, collector: boo
             listener.close()
 
 
-def _roles(*, web: bool, collector: bool) -> list[str]:
-    return [*(("query", "web") if web else ()), *(("collector",) if collector else ())]
+def _roles(settings: Settings, *, web: bool, collector: bool) -> list[str]:
+    measures = web and settings.measurement.metadata_db_type != "none"
+    return [
+        *(("query", "web") if web else ()),
+        *(("measurement",) if measures else ()),
+        *(("collector",) if collector else ()),
+    ]
 
 
 def _once(context: RunContext, role: str, *, within: float = math.inf) -> int:

@@ -18,6 +18,7 @@ from aggregator.server.callers import caller_of, leaving_of
 from aggregator.server.dispatch import dispatch, fault_dialect
 from aggregator.server.documents import Document, get_document
 from aggregator.server.gzipping import accepts_gzip, compressed
+from aggregator.server.measurement_door import MeasurementDoor
 from aggregator.server.refusal import Heard, http_headers, refuse
 from aggregator.server.reports.door import PATH as REPORTS
 from aggregator.server.reports.door import ReportDoor
@@ -51,6 +52,9 @@ class WsgiService:
         self._reports: ReportDoor | None = None
         if site.settings.reports.tokens:
             self._reports = ReportDoor(site.settings, site.registry.store)
+        self._measurement: MeasurementDoor | None = None
+        if site.settings.measurement.metadata_db_type != "none":
+            self._measurement = MeasurementDoor(site.settings, site.registry.store)
         server = site.settings.server
         self._limits = Limits(server.max_body, server.max_depth, server.max_nodes)
         most = min(server.max_body, site.settings.notifications.max_message)
@@ -61,6 +65,8 @@ class WsgiService:
         method = environ["REQUEST_METHOD"]
         if self._reports is not None and _is_about_reports(environ["PATH_INFO"]):
             return self._reports(environ, start_response)
+        if self._measurement is not None and self._measurement.takes(environ["PATH_INFO"]):
+            return self._measurement(environ, start_response)
         if method == "POST":
             return self._post(environ, start_response)
         if environ.get(AT_ONCE):

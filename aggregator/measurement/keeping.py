@@ -1,0 +1,70 @@
+"""The process that builds the metadata store from time to time."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable
+
+from aggregator.config import ConfigurationError, Settings
+from aggregator.errors import AggregatorException
+from aggregator.measurement.opening import Opened, open_archive
+from aggregator.registry.opening import store_of
+
+log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+#: Seconds until what went wrong is tried again, at most.
+_SOON = 60.0
+
+
+def run(settings: Settings, *, reload: Callable[[], Settings]) -> int:
+    """Build the store now and at each interval, until SIGTERM; SIGHUP reads the settings anew."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    while True:
+        received = _with(settings)
+        if received != signal.SIGHUP:
+            return 0
+        try:
+            settings = reload()
+        except ConfigurationError as error:
+            log.error("SIGHUP changed nothing, the configuration is wrong: %s", error)
+
+
+def _with(settings: Settings) -> int:
+    """Build with these settings until a signal comes, which is returned."""
+    store = store_of(settings)
+    interval = settings.measurement.maintenance_interval
+    try:
+        opened = open_archive(settings, store)
+        try:
+            while True:
+                patience = interval if _build(opened) else min(interval, _SOON)
+                received = signal.sigtimedwait(_SIGNALS, patience)
+                if received is not None:
+                    return received.si_signo
+        finally:
+            opened.close()
+    finally:
+        store.close()
+
+
+def _build(opened: Opened) -> bool:
+    """Whether it could be done; the store stays as it was where it could not."""
+    began = time.monotonic()
+    try:
+        changed = opened.archive.create_storage()
+    except AggregatorException as error:
+        log.error("the metadata store stays as it was: %s", error)
+        return False
+    except Exception:
+        log.exception("bug in building the metadata store; it stays as it was")
+        return False
+    log.log(
+        logging.INFO if changed else logging.DEBUG,
+        "the metadata store was built in %.1f s and %s",
+        time.monotonic() - began,
+        "is new" if changed else "did not change",
+    )
+    return True

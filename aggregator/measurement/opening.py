@@ -1,0 +1,109 @@
+"""The measurement archive that the settings describe, with its databases opened."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from aggregator.config import Settings
+from aggregator.config.measured_databases import MeasuredDatabaseSettings
+from aggregator.config.measurement import MeasurementSettings
+from aggregator.config.secrets import read_secret
+from aggregator.measurement.answering import Endpoint
+from aggregator.measurement.building import FromDatabase
+from aggregator.measurement.echo import Echo
+from aggregator.measurement.file_store import FileStore
+from aggregator.measurement.handling import RequestHandler
+from aggregator.measurement.metadata_store import MetadataStore
+from aggregator.measurement.origins import Databases, Origin
+from aggregator.measurement.owmesh import databases_of, read_owmesh
+from aggregator.measurement.perfsonarbuoy import perfSONARBUOY
+from aggregator.store.engine import Store
+from aggregator.store.measured_opening import open_measured
+from aggregator.store.measured_own import OwnMeasurements
+from aggregator.store.measured_values import MeasuredDatabase
+from aggregator.wire.parse import Limits
+
+log = logging.getLogger(__name__)
+
+STORE_FILE = "store.xml"
+#: The types that stored keys have: what the original wrote, and our own tables.
+MYSQL, SQL = "mysql", "sql"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A measurement archive, and the databases that it reads."""
+
+    archive: perfSONARBUOY
+    databases: Sequence[MeasuredDatabase]
+
+    def close(self) -> None:
+        """Close the databases."""
+        for one in self.databases:
+            one.close()
+
+
+def open_archive(settings: Settings, store: Store) -> Opened:
+    """The archive of these settings; `store` holds its own tables.
+
+    Raises ValueError for a password file, and MeasurementsRefused for an owmesh.conf, that can't be
+    read any more.
+    """
+    given = settings.measurement
+    databases = [*_databases(given, pool_size=given.max_worker_processes)]
+    if given.own_tables:
+        databases.append(OwnMeasurements(store))
+    origin = Databases(databases)
+    origins: dict[str, Origin] = {MYSQL: origin, SQL: origin}
+    archive = perfSONARBUOY(
+        metadata_store(settings),
+        origins,
+        tests=partial(_tests, databases),
+        registers=given.enable_registration,
+    )
+    return Opened(archive, databases)
+
+
+def metadata_store(settings: Settings) -> MetadataStore:
+    """Where the metadata lie."""
+    named = settings.measurement.metadata_db_file
+    return FileStore(Path(named) if named else settings.server.data_dir / STORE_FILE)
+
+
+def endpoint_of(settings: Settings, archive: perfSONARBUOY) -> Endpoint:
+    """All services of the endpoint."""
+    given, server = settings.measurement, settings.server
+    handler = RequestHandler()
+    archive.init(handler)
+    if not given.disable_echo:
+        Echo().init(handler)
+    return Endpoint(
+        handler,
+        Limits(server.max_body, server.max_depth, server.max_nodes),
+        given.max_worker_lifetime,
+        given.max_answer,
+    )
+
+
+def _databases(given: MeasurementSettings, *, pool_size: int) -> Iterator[MeasuredDatabase]:
+    for one in (*given.databases, *_of_owmesh(given)):
+        password = read_secret(one.password_file) if one.password_file else ""
+        yield open_measured(one.url, layout=one.layout, password=password, pool_size=pool_size)
+
+
+def _of_owmesh(given: MeasurementSettings) -> Iterator[MeasuredDatabaseSettings]:
+    if not given.owmesh:
+        return
+    for one in databases_of(read_owmesh(Path(given.owmesh))):
+        yield MeasuredDatabaseSettings(one.url, one.layout)
+
+
+def _tests(databases: Sequence[MeasuredDatabase]) -> Iterator[FromDatabase]:
+    for database in databases:
+        type = MYSQL if database.name.startswith("DBI:mysql") else SQL
+        for test in database.tests():
+            yield FromDatabase(test, type, database.name)

@@ -1,0 +1,313 @@
+"""The methods of perfSONAR's module under their names: a test for each, named after it."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lxml import etree
+
+from aggregator.errors import NmwgError
+from aggregator.measurement import perfSONARBUOY
+from aggregator.measurement.chains import Chain, Chains
+from aggregator.measurement.handling import Event, RequestHandler
+from aggregator.measurement.keying import key_of
+from aggregator.measurement.message import Message, read_message
+from aggregator.measurement.output import Output
+from aggregator.measurement.output import message as whole
+from aggregator.wire.parse import Element, Limits
+from tests.measured import (
+    UNIX,
+    Measured,
+    archive_of,
+    data,
+    endpoint,
+    find,
+    key,
+    message,
+    metadata,
+    minutes,
+    pair,
+    parameter,
+    reply,
+    samples,
+    select,
+)
+
+IPERF = "http://ggf.org/ns/nmwg/tools/iperf/2.0"
+AFTER = parameter("startTime", str(UNIX))
+
+
+@pytest.fixture
+def measured() -> Measured:
+    return Measured({201: minutes(3), 203: minutes(1)}, {401: samples(2)})
+
+
+@pytest.fixture
+def archive(measured: Measured, tmp_path: Path) -> perfSONARBUOY:
+    return archive_of(measured, tmp_path)
+
+
+def read(inner: str, *, type: str = "SetupDataRequest") -> Message:
+    return read_message(message(inner, type=type), limits=Limits())
+
+
+def chain(inner: str, *, ref: str = "m1") -> Chain:
+    asked = read(inner + data(ref))
+    return Chains(asked).of(asked.triggers[0])
+
+
+def told(output: Output) -> Element:
+    return reply(whole(output, type="Reply", reference=""))
+
+
+def asked_for() -> str:
+    return metadata(subject=pair(), types=[IPERF])
+
+
+def known_key(archive: perfSONARBUOY) -> str:
+    with archive.store.opened() as store:
+        return store.all()[0].data[0].ma_key
+
+
+def by_key(archive: perfSONARBUOY) -> Chain:
+    """A key, and a filter on it."""
+    inner = metadata(inner=key(known_key(archive)))
+    return chain(inner + select("f", "m1", AFTER), ref="f")
+
+
+def test_init(archive: perfSONARBUOY) -> None:
+    handler = RequestHandler()
+    archive.init(handler)
+    for type in ("MetadataKeyRequest", "SetupDataRequest"):
+        # A second handler of the same type is not taken.
+        assert not handler.register_message(type, archive_like())
+    assert handler.register_message("MetadataStorageRequest", archive_like())
+
+
+def archive_like() -> Any:
+    return object()
+
+
+def test_createStorage(archive: perfSONARBUOY, measured: Measured) -> None:
+    assert archive.createStorage() is False
+    measured.known = [one._replace(source="192.0.2.50") for one in measured.known]
+    assert archive.createStorage() is True
+    with archive.store.opened() as store:
+        found = store.all()
+    assert [one.id for one in found] == ["metadata-0", "metadata-1", "metadata-2", "metadata-3"]
+    # Delays are there twice: as summaries and as histograms.
+    assert [len(one.event_types) for one in found] == [2, 2, 2, 1]
+
+
+def test_prepareDatabases(archive: perfSONARBUOY, tmp_path: Path) -> None:
+    opened = archive.prepareDatabases()
+    assert opened is not None
+    with opened as store:
+        assert len(store.all()) == 4
+    (tmp_path / "store.xml").write_text("<broken")
+    output = Output()
+    assert archive.prepareDatabases(doc=output) is None
+    [type] = find(told(output), "nmwg:metadata/nmwg:eventType")
+    assert type.text == "error.ma.storage"
+    [text] = find(told(output), "nmwg:data/nmwgr:datum")
+    assert "can't be read" in (text.text or "")
+    assert archive.prepareDatabases() is None
+    # The service goes on.
+    archive.createStorage()
+    assert archive.prepareDatabases() is not None
+
+
+@pytest.mark.parametrize(("configured", "expected"), [(True, "yes"), (False, "no")])
+def test_needLS(archive: perfSONARBUOY, configured: bool, expected: str) -> None:
+    archive.registers = configured
+    assert archive.needLS() == expected
+
+
+class Hooked(perfSONARBUOY):
+    """Notes its hooks."""
+
+    def handleMessageBegin(self, *args: Any, **given: Any) -> None:
+        assert super().handleMessageBegin(*args, **given) is None  # type: ignore[func-returns-value]
+        NOTED.append(("begin", given))
+
+    def handleMessageEnd(self, *args: Any, **given: Any) -> None:
+        assert super().handleMessageEnd(*args, **given) is None  # type: ignore[func-returns-value]
+        NOTED.append(("end", given))
+
+    def handleEvent(self, *args: Any, **given: Any) -> None:
+        NOTED.append(("event", given))
+        super().handleEvent(*args, **given)
+
+
+NOTED: list[tuple[str, dict[str, Any]]] = []
+
+
+@pytest.fixture
+def noted(archive: perfSONARBUOY) -> list[tuple[str, dict[str, Any]]]:
+    """The hooks that were called while two pairs were answered."""
+    NOTED.clear()
+    hooked = Hooked(archive.store, archive.origins)
+    block = f"<nmwg:parameters>{parameter('timeType', 'unix')}</nmwg:parameters>"
+    gone = metadata("m2", subject=pair("192.0.2.99"))
+    body = message(block + asked_for() + gone + data("m2", id="d0") + data(id="d1"))
+    endpoint(hooked).answer(body)
+    return NOTED
+
+
+def test_handleMessageBegin(noted: list[tuple[str, dict[str, Any]]]) -> None:
+    name, given = noted[0]
+    assert name == "begin"
+    assert {*given} == {
+        *("ret_message", "messageId", "messageType", "msgParams", "request"),
+        *("retMessageType", "retMessageNamespaces"),
+    }
+    assert given["messageType"] == "SetupDataRequest"
+    assert given["retMessageType"] == "SetupDataResponse"
+    assert given["msgParams"] == {"timeType": "unix"}
+
+
+def test_handleMessageEnd(noted: list[tuple[str, dict[str, Any]]]) -> None:
+    assert [name for name, _ in noted] == ["begin", "event", "event", "end"]
+    assert {*noted[-1][1]} == {"ret_message", "messageId"}
+
+
+def test_handleEvent(
+    noted: list[tuple[str, dict[str, Any]]], archive: perfSONARBUOY, measured: Measured
+) -> None:
+    given = noted[2][1]
+    assert {*given} == {
+        *("output", "messageId", "messageType", "messageParameters", "eventType", "subject"),
+        *("filterChain", "data", "rawRequest", "doOutputMetadata"),
+    }
+    assert given["eventType"] == IPERF
+    assert given["data"].get("id") == "d1"
+    for type, expected in (("MetadataKeyRequest", "key"), ("SetupDataRequest", "datum")):
+        asked = read(asked_for() + data(), type=type)
+        event = Event(
+            Output(), asked, IPERF, Chains(asked).of(asked.triggers[0]), asked.triggers[0]
+        )
+        archive.handle(event)
+        assert not event.is_echoed
+        assert expected in etree.tostring(told(event.output)).decode()
+    asked = read(asked_for() + data(), type="OtherRequest")
+    event = Event(Output(), asked, IPERF, Chains(asked).of(asked.triggers[0]), asked.triggers[0])
+    with pytest.raises(NmwgError, match="^Invalid Message Type$") as error:
+        archive.handle(event)
+    assert error.value.event_type == "error.ma.message_type"
+
+
+def test_maMetadataKeyRequest(archive: perfSONARBUOY) -> None:
+    output = Output()
+    archive.maMetadataKeyRequest(output=output, metadata=chain(asked_for()).metadata)
+    assert len(find(told(output), "nmwg:data/nmwg:key")) == 2
+    asked, output = by_key(archive), Output()
+    archive.maMetadataKeyRequest(output=output, metadata=asked.metadata, filters=asked.filters)
+    assert len(find(told(output), "nmwg:data/nmwg:key")) == 1
+
+
+def test_metadataKeyRetrieveKey(archive: perfSONARBUOY) -> None:
+    asked, output = by_key(archive), Output()
+    sent = key_of(asked.metadata)
+    assert sent is not None
+    with archive.store.opened() as store:
+        archive.metadataKeyRetrieveKey(
+            metadatadb=store,
+            key=sent,
+            metadata=asked.metadata,
+            filters=asked.filters,
+            request_namespaces=None,
+            output=output,
+        )
+    cooked = find(told(output), "nmwg:data/nmwg:key/nmwg:parameters/*")
+    assert [one.get("name") for one in cooked] == ["maKey", "startTime"]
+
+
+def test_metadataKeyRetrieveMetadataData(archive: perfSONARBUOY) -> None:
+    asked, output = chain(asked_for() + select("f", "m1", AFTER), ref="f"), Output()
+    with archive.store.opened() as store:
+        archive.metadataKeyRetrieveMetadataData(
+            store, asked.metadata, asked.filters, "m1", None, output
+        )
+    found = find(told(output), "nmwg:data/nmwg:key/nmwg:parameters")
+    assert [[one.get("name") for one in block] for block in found] == 2 * [["maKey", "startTime"]]
+
+
+def test_maSetupDataRequest(archive: perfSONARBUOY) -> None:
+    output = Output()
+    archive.maSetupDataRequest(output, chain(asked_for()).metadata)
+    assert len(find(told(output), "nmwg:data/iperf:datum")) == 4
+    asked, output = by_key(archive), Output()
+    archive.maSetupDataRequest(output, asked.metadata, filters=asked.filters)
+    assert len(find(told(output), "nmwg:data/iperf:datum")) == 2
+
+
+def test_setupDataRetrieveKey(archive: perfSONARBUOY) -> None:
+    asked, output = by_key(archive), Output()
+    with archive.store.opened() as store:
+        archive.setupDataRetrieveKey(
+            store, asked.metadata, asked.filters, "f", {"timeType": "unix"}, None, output
+        )
+    rows = find(told(output), "nmwg:data/iperf:datum")
+    assert [row.get("timeValue") for row in rows] == [f"{UNIX + 60}.0", f"{UNIX + 120}.0"]
+    with archive.store.opened() as store, pytest.raises(NmwgError, match="cannot find 'maKey'"):
+        archive.setupDataRetrieveKey(
+            store, chain(asked_for()).metadata, (), "m1", None, None, Output()
+        )
+
+
+def test_setupDataRetrieveMetadataData(archive: perfSONARBUOY) -> None:
+    output = Output()
+    with archive.store.opened() as store:
+        archive.setupDataRetrieveMetadataData(
+            store, chain(asked_for()).metadata, "m1", {"timeType": "iso"}, output
+        )
+    assert len(find(told(output), "nmwg:metadata")) == 2
+    assert len(find(told(output), "nmwg:data/iperf:datum")) == 4
+
+
+def test_handleData(archive: perfSONARBUOY) -> None:
+    with archive.store.opened() as store:
+        [first, *_] = store.all()
+    output = Output()
+    archive.handleData("metadata.1", (first, first.data[0]), output)
+    [found] = find(told(output), "nmwg:data")
+    assert found.get("metadataIdRef") == "metadata.1"
+    assert len(find(found, "iperf:datum")) == 3
+    unknown = first.data[0]._replace(parameters={"type": ("tape",)})
+    output = Output()
+    archive.handleData("metadata.1", (first, unknown), output)
+    [text] = find(told(output), "nmwg:data/nmwgr:datum")
+    assert text.text == 'Database "tape" is not yet supported'
+
+
+def test_retrieveSQL(archive: perfSONARBUOY, measured: Measured) -> None:
+    with archive.store.opened() as store:
+        *_, summaries, _histograms = store.all()
+    output = Output()
+    archive.retrieveSQL(d=(summaries, summaries.data[0]), mid="metadata.1", output=output, et=None)
+    assert len(find(told(output), "nmwg:data/summary:datum")) == 2
+    assert [test.numbers for test, _ in measured.asked] == [(401,)]
+
+
+def test_addSelectParameters(archive: perfSONARBUOY) -> None:
+    asked = by_key(archive)
+    [block] = find(asked.metadata, "nmwg:key/nmwg:parameters")
+    archive.addSelectParameters(parameter_block=block, filters=asked.filters)
+    assert [one.get("name") for one in block] == ["maKey", "startTime"]
+    archive.addSelectParameters(block, asked.filters)
+    assert [one.get("name") for one in block] == ["maKey", "startTime"]
+
+
+def test_every_method_of_the_original_is_there() -> None:
+    names = (
+        *("init", "createStorage", "prepareDatabases", "needLS", "registerLS"),
+        *("handleMessageBegin", "handleMessageEnd", "handleEvent", "maMetadataKeyRequest"),
+        *("metadataKeyRetrieveKey", "metadataKeyRetrieveMetadataData", "maSetupDataRequest"),
+        *("setupDataRetrieveKey", "setupDataRetrieveMetadataData", "handleData", "retrieveSQL"),
+        "addSelectParameters",
+    )
+    for name in names:
+        assert inspect.isfunction(getattr(perfSONARBUOY, name, None)), name
