@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from aggregator.config import Settings
 from aggregator.config.measured_databases import MeasuredDatabaseSettings
@@ -55,8 +56,9 @@ def open_archive(settings: Settings, store: Store) -> Opened:
     """
     given = settings.measurement
     databases = [*_databases(given, pool_size=given.max_worker_processes)]
+    own = OwnMeasurements(store)
     if given.own_tables:
-        databases.append(OwnMeasurements(store))
+        databases.append(own)
     origin = Databases(databases)
     origins: dict[str, Origin] = {MYSQL: origin, SQL: origin}
     archive = perfSONARBUOY(
@@ -64,6 +66,7 @@ def open_archive(settings: Settings, store: Store) -> Opened:
         origins,
         tests=partial(_tests, databases),
         registers=given.enable_registration,
+        keeping=own if given.storage else None,
     )
     return Opened(archive, databases)
 
@@ -91,8 +94,15 @@ def endpoint_of(settings: Settings, archive: perfSONARBUOY) -> Endpoint:
 
 def _databases(given: MeasurementSettings, *, pool_size: int) -> Iterator[MeasuredDatabase]:
     for one in (*given.databases, *_of_owmesh(given)):
-        password = read_secret(one.password_file) if one.password_file else ""
-        yield open_measured(one.url, layout=one.layout, password=password, pool_size=pool_size)
+        url = _with_password(one.url, one.password_file) if one.password_file else one.url
+        yield open_measured(url, layout=one.layout, pool_size=pool_size)
+
+
+def _with_password(url: str, password_file: str) -> str:
+    parts = urlsplit(url)
+    user, _, place = parts.netloc.rpartition("@")
+    password = quote(read_secret(password_file), safe="")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:{password}@{place}"))
 
 
 def _of_owmesh(given: MeasurementSettings) -> Iterator[MeasuredDatabaseSettings]:

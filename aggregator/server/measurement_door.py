@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -83,25 +84,23 @@ class MeasurementDoor:
         except Full:
             return tell(error_message(self._endpoint.timeout()))
         patience = self._endpoint.lifetime + _GRACE
-        answer = partial(self._answer, future, tell, patience=patience)
+        answer = partial(self._answer, future, tell)
         if not environ.get(AT_ONCE):
+            with waiting(), suppress(Exception):
+                future.exception(patience)
             return answer()
         return Pending(
-            partial(answer, patience=0),
+            answer,
             when_done=lambda call: future.add_done_callback(lambda _: call()),
             patience=patience,
         )
 
     def _answer(
-        self,
-        future: Future[bytes],
-        tell: Callable[[bytes], Iterable[bytes]],
-        *,
-        patience: float,
+        self, future: Future[bytes], tell: Callable[[bytes], Iterable[bytes]]
     ) -> Iterable[bytes]:
+        """What came, by now."""
         try:
-            with waiting():
-                found = future.result(patience)
+            found = future.result(0)
         except TimeoutError:
             future.cancel()
             found = error_message(self._endpoint.timeout())
