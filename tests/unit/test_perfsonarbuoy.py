@@ -174,6 +174,12 @@ def test_handleMessageEnd(noted: list[tuple[str, dict[str, Any]]]) -> None:
     assert {*noted[-1][1]} == {"ret_message", "messageId"}
 
 
+def first_event(type: str) -> Event:
+    asked = read(asked_for() + data(), type=type)
+    first = asked.triggers[0]
+    return Event(Output(), asked, IPERF, Chains(asked).of(first), first)
+
+
 def test_handleEvent(
     noted: list[tuple[str, dict[str, Any]]], archive: perfSONARBUOY, measured: Measured
 ) -> None:
@@ -192,9 +198,8 @@ def test_handleEvent(
         archive.handle(event)
         assert not event.is_echoed
         assert expected in etree.tostring(told(event.output)).decode()
-    asked = read(asked_for() + data(), type="OtherRequest")
-    event = Event(Output(), asked, IPERF, Chains(asked).of(asked.triggers[0]), asked.triggers[0])
-    with pytest.raises(NmwgError, match="^Invalid Message Type$") as error:
+    event = first_event("OtherRequest")
+    with pytest.raises(NmwgError, match=r"^Invalid Message Type$") as error:
         archive.handle(event)
     assert error.value.event_type == "error.ma.message_type"
 
