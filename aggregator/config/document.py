@@ -112,6 +112,7 @@ _TITLES = {
     "events": "the event bus",
     "actions": "actions of triggers",
     "reports": "report collectors",
+    "measurement": "the measurement archive",
     "log": "logging",
     "groups.NAME": "service groups",
 }
