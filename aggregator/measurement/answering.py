@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 from aggregator.errors import NmwgError
+from aggregator.measurement import metrics
 from aggregator.measurement.handling import INTERNAL, RequestHandler
 from aggregator.measurement.message import read_message
 from aggregator.measurement.output import Output, TimeIsUp, error_message, message
@@ -36,23 +37,25 @@ class Endpoint:
 
         `began` is when the message came, by the monotonic clock.
         """
-        reference = ""
-        until = (time.monotonic() if began is None else began) + self.lifetime
+        began = time.monotonic() if began is None else began
+        asked = None
+        outcome = "answered"
         try:
             asked = read_message(body, limits=self.limits, charset=charset)
-            reference = asked.id
-            output = Output(most=self.most, deadline=until)
+            output = Output(most=self.most, deadline=began + self.lifetime)
             self.handler.handle(asked, output, may_store=may_store)
-            return message(output, type=asked.reply_type, reference=reference)
+            return message(output, type=asked.reply_type, reference=asked.id)
         except NmwgError as error:
             log.info("refused: %s", error, extra={"outcome": error.event_type})
-            return error_message(error, reference=reference)
+            outcome, found = "refused", error
         except TimeIsUp:
-            return error_message(self.timeout(), reference=reference)
+            outcome, found = "timeout", self.timeout()
         except Exception:
             log.exception("bug in answering a message of measurements")
-            bug = NmwgError(INTERNAL, "An internal error occurred")
-            return error_message(bug, reference=reference)
+            outcome, found = "bug", NmwgError(INTERNAL, "An internal error occurred")
+        finally:
+            metrics.observe(asked.type if asked else "", outcome, time.monotonic() - began)
+        return error_message(found, reference=asked.id if asked else "")
 
     def timeout(self) -> NmwgError:
         """What is told where an answer takes too long."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from aggregator.config import ConfigurationError, Settings
 from aggregator.errors import AggregatorException
+from aggregator.measurement import metrics
 from aggregator.measurement.opening import Opened, open_archive
 from aggregator.registry.opening import store_of
 
@@ -57,10 +58,13 @@ def _build(opened: Opened) -> bool:
         changed = opened.archive.create_storage()
     except AggregatorException as error:
         log.error("the metadata store stays as it was: %s", error)
+        metrics.BUILT.labels("failed").inc()
         return False
     except Exception:
         log.exception("bug in building the metadata store; it stays as it was")
+        metrics.BUILT.labels("failed").inc()
         return False
+    metrics.BUILT.labels("new" if changed else "same").inc()
     log.log(
         logging.INFO if changed else logging.DEBUG,
         "the metadata store was built in %.1f s and %s",

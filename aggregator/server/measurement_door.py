@@ -13,6 +13,7 @@ from typing import Any
 from aggregator.config import Settings
 from aggregator.config.report_tokens import read_report_tokens
 from aggregator.errors import NmwgError, RequestError
+from aggregator.measurement import metrics
 from aggregator.measurement.answering import Endpoint, transport_error
 from aggregator.measurement.opening import endpoint_of, open_archive
 from aggregator.measurement.output import error_message
@@ -82,6 +83,7 @@ class MeasurementDoor:
                 )
             )
         except Full:
+            metrics.observe("", "full", 0.0)
             return tell(error_message(self._endpoint.timeout()))
         patience = self._endpoint.lifetime + _GRACE
         answer = partial(self._answer, future, tell)
