@@ -182,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        room, _, name = self.path.strip("/").partition("/")
+        room, _, name = self.path.partition("?")[0].strip("/").partition("/")
         asked = next(etree.fromstring(body).iter(f"{{{NMWG}}}message"))
         self.peer.asked.append(
             {

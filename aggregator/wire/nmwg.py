@@ -56,10 +56,11 @@ _LONGEST = 500
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A result code of a reply, such as error.ma.storage, with its text."""
+    """A result code of a reply, such as error.ma.storage, with its text and its metadata's id."""
 
     event_type: str
     text: str
+    metadata: str = ""
 
     def __str__(self) -> str:
         return f"{self.event_type}: {self.text}" if self.text else self.event_type
@@ -99,8 +100,8 @@ def errors_of(message: Element) -> tuple[Result, ...]:
     """The error results of a message, in order; "Query returned 0 results" is none."""
     texts = _texts(message)
     return tuple(
-        Result(event_type[:_LONGEST], texts.get(metadata.get("id", ""), ""))
-        for metadata in message.iterchildren(METADATA)
+        Result(event_type[:_LONGEST], texts.get(id, ""), id)
+        for id, metadata in ((one.get("id", ""), one) for one in message.iterchildren(METADATA))
         for event_type in event_types(metadata)
         if event_type.startswith("error")
     )
