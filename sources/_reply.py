@@ -19,7 +19,7 @@ _LONGEST = 500
 #: A member may be an index, whose entries hold what others sent it within its limits.
 _DEPTH, _NAMESPACES = 192, 256
 #: Bytes that the properties may come to, each with the namespaces in its scope, in any case.
-_ROOM = 2**20
+ROOM = 2**20
 
 
 class MemberFault(CollectError):
@@ -42,7 +42,7 @@ def read_content(reply: HttpReply, *, operation: str, dialect: Dialect) -> tuple
     """The children of the response element; raises CollectError for any other answer."""
     body = read_response(reply, operation=operation, dialect=dialect)
     try:
-        limit = max(_ROOM, 4 * len(reply.body))
+        limit = max(ROOM, 4 * len(reply.body))
         content = serialise_all(body.iterchildren(tag="*"), limit=limit)
     except RequestError as error:
         raise CollectError(f"the member's answer: {error.message}", code="too-large") from error
@@ -55,10 +55,10 @@ def read_content(reply: HttpReply, *, operation: str, dialect: Dialect) -> tuple
 
 def read_response(reply: HttpReply, *, operation: str, dialect: Dialect) -> Element:
     """The response element; raises CollectError for any other answer."""
-    envelope = _read(reply)
+    envelope = read_soap(reply)
     body = envelope.body
     if body.tag == clark(envelope.version.namespace, "Fault"):
-        raise _fault(body, dialect)
+        raise read_fault(body, dialect)
     name = str(body.tag).rpartition("}")[2]
     if name != f"{operation}Response":
         raise CollectError(
@@ -68,7 +68,8 @@ def read_response(reply: HttpReply, *, operation: str, dialect: Dialect) -> Elem
     return body
 
 
-def _read(reply: HttpReply) -> Envelope:
+def read_soap(reply: HttpReply) -> Envelope:
+    """The envelope of a reply; raises CollectError where there is none."""
     status = reply.status
     if 300 <= status < 400:
         raise CollectError(
@@ -100,7 +101,7 @@ def _media(reply: HttpReply) -> str:
     return "HTML" if media == "text/html" else media or "something without a media type"
 
 
-def _fault(fault: Element, dialect: Dialect) -> MemberFault:
+def read_fault(fault: Element, dialect: Dialect) -> MemberFault:
     """The error for a SOAP fault; one typed in the dialect proves that it is spoken there."""
     detail = [
         child

@@ -60,19 +60,21 @@ class Toolkit:
         `certificate_needed` is the message of the ConfigError where there must be one; `limits`
         are those of a reply.
         """
+        return SoapClient(self.call_settings(certificate_needed=certificate_needed, limits=limits))
+
+    def call_settings(self, *, certificate_needed: str = "", limits: Limits) -> CallSettings:
+        """How such a client makes its calls."""
         credentials = None
         if not self.anonymous:
             credentials = find_credentials(cert=self.cert, key=self.tls_key)
             if credentials is None and certificate_needed:
                 raise ConfigError(certificate_needed)
-        return SoapClient(
-            CallSettings(
-                timeout=self.timeout,
-                limits=limits,
-                credentials=credentials,
-                ca=self.ca,
-                authorization=self.authorization,
-            )
+        return CallSettings(
+            timeout=self.timeout,
+            limits=limits,
+            credentials=credentials,
+            ca=self.ca,
+            authorization=self.authorization,
         )
 
     def check_protection(self, addresses: Iterable[str]) -> None:

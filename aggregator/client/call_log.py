@@ -10,13 +10,12 @@ from urllib.parse import urlsplit
 
 from aggregator.client.replies import describe
 from aggregator.errors import RemoteError, RemoteFault
-from aggregator.wire.dialects import Dialect, Operation
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def logged_call(url: str, operation: Operation, dialect: Dialect) -> Iterator[None]:
+def logged_call(url: str, what: str) -> Iterator[None]:
     """Log what happens in this block as one call; nothing of its messages is told."""
     begun = time.monotonic()
     outcome = "interrupted"
@@ -30,10 +29,9 @@ def logged_call(url: str, operation: Operation, dialect: Dialect) -> Iterator[No
     finally:
         seconds = time.monotonic() - begun
         logger.debug(
-            "%s: %s in %s, %.3f s, %s",
+            "%s: %s, %.3f s, %s",
             without_secrets(url),
-            operation.name,
-            dialect.name,
+            what,
             seconds,
             outcome,
         )

@@ -10,7 +10,8 @@ from aggregator.wire.parse import Element, Limits, parse
 
 #: Longest text of a fault that is passed on.
 MAX_TEXT = 1000
-_FAULTS = frozenset({ns.clark(soap, "Fault") for soap in (ns.SOAP11, ns.SOAP12)})
+#: Names of a fault's element.
+FAULTS = frozenset({ns.clark(soap, "Fault") for soap in (ns.SOAP11, ns.SOAP12)})
 
 
 def read_reply(url: str, reply: Reply, *, limits: Limits) -> Element:
@@ -19,6 +20,19 @@ def read_reply(url: str, reply: Reply, *, limits: Limits) -> Element:
     Raises RemoteFault for a SOAP fault, and RemoteError, naming the address and what came
     instead, for anything that is no SOAP message.
     """
+    try:
+        body = read_envelope(read_document(url, reply, limits=limits)).body
+    except RequestError as error:
+        raise no_message(url, reply, error) from error
+    if body.tag in FAULTS:
+        raise read_fault(body)
+    if reply.status >= 400:
+        raise RemoteError(f"{url} answered HTTP {reply.status} with {body.tag}, not with a fault")
+    return body
+
+
+def read_document(url: str, reply: Reply, *, limits: Limits) -> Element:
+    """The root of the document that came; RequestError where it is no XML, else RemoteError."""
     if 300 <= reply.status < 400:
         raise RemoteError(
             f"{url} answered with a redirect (HTTP {reply.status}) to {reply.location[:200]!r}; "
@@ -33,17 +47,12 @@ def read_reply(url: str, reply: Reply, *, limits: Limits) -> Element:
             f"{url} answered HTTP {reply.status} with {media[:80]}, not with SOAP; "
             "is it the address of a service?"
         )
-    try:
-        body = read_envelope(parse(reply.body, limits=limits, charset=_charset(parameters))).body
-    except RequestError as error:
-        raise RemoteError(
-            f"{url} answered HTTP {reply.status} with no SOAP message: {error}"
-        ) from error
-    if body.tag in _FAULTS:
-        raise read_fault(body)
-    if reply.status >= 400:
-        raise RemoteError(f"{url} answered HTTP {reply.status} with {body.tag}, not with a fault")
-    return body
+    return parse(reply.body, limits=limits, charset=_charset(parameters))
+
+
+def no_message(url: str, reply: Reply, error: RequestError, *, kind: str = "SOAP") -> RemoteError:
+    """Our error for a document that is no message of a kind."""
+    return RemoteError(f"{url} answered HTTP {reply.status} with no {kind} message: {error}")
 
 
 def _charset(parameters: str) -> str:

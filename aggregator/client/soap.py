@@ -81,7 +81,7 @@ class SoapClient:
             "User-Agent": _USER_AGENT,
         }
         allowed = self.settings.timeout if timeout is None else min(timeout, self.settings.timeout)
-        with logged_call(epr.address, operation, dialect):
+        with logged_call(epr.address, f"{operation.name} in {dialect.name}"):
             transport = self._transport()
             reply = transport.exchange(epr.address, message, headers=headers, timeout=allowed)
             answer = read_reply(epr.address, reply, limits=self.settings.limits)

@@ -7,7 +7,7 @@ import re
 import click
 import pytest
 
-from aggregator.cli import mds_archive, servicegroup_add, triggers, wsrf
+from aggregator.cli import mds_archive, perfsonar_client, servicegroup_add, triggers, wsrf
 from aggregator.cli.entries import entries
 from aggregator.cli.query import query
 from aggregator.config import OPTIONS, option_help
@@ -26,6 +26,7 @@ COMMANDS: dict[str, click.Command] = {
     "mds-trigger-view": triggers.view,
     "mds-trigger-edit": triggers.edit,
     "mds-archive-query": mds_archive.query,
+    "perfsonar-client": perfsonar_client.main,
     "query": query,
     "entries": entries,
 }
@@ -55,7 +56,7 @@ def told(command: str) -> set[str]:
         assert names or of == "all", of
         if any(re.fullmatch(pattern, command) for pattern in patterns):
             found |= options(option)
-    if command in ("mds-servicegroup-add", "mds-archive-query"):
+    if command in ("mds-servicegroup-add", "mds-archive-query", "perfsonar-client"):
         for option, _ in rows(command, 2):
             found |= options(option)
     return found

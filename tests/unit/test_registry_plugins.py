@@ -39,6 +39,7 @@ def test_the_shipped_ones_carry_names_as_mds4_gave_them() -> None:
         # MDS4 had none of these kinds.
         "ReportAggregatorSource",
         "PullPointAggregatorSource",
+        "PerfsonarAggregatorSource",
     }
     assert set(found.sinks) == {"index", "archive", "trigger", "monitored"}
     assert found.source("QueryAggregatorSource") is not None
