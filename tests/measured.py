@@ -119,7 +119,7 @@ def archive_of(database: Measured, folder: Path) -> perfSONARBUOY:
     """An archive of one database, its metadata store built."""
     found = perfSONARBUOY(
         FileStore(folder / "store.xml"),
-        {"mysql": Databases([database])},
+        {"mysql": Databases({database.name: database})},
         tests=lambda: [FromDatabase(test, "mysql", database.name) for test in database.tests()],
     )
     found.create_storage()

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from aggregator.config.kinds import Fault, Kind, Refused, not_a
 from aggregator.config.names import unknown
 from aggregator.config.places import file_name
 
-LAYOUTS = ("bwctl", "owamp", "ami")
+Layout = Literal["bwctl", "owamp", "ami"]
+LAYOUTS: tuple[Layout, ...] = ("bwctl", "owamp", "ami")
 SPOKEN = ("mariadb", "mysql", "postgresql", "sqlite")
 _KEYS = {"url": None, "layout": None, "password_file": None}
 
@@ -23,7 +25,7 @@ class MeasuredDatabaseSettings:
     """
 
     url: str = field(repr=False)
-    layout: str
+    layout: Layout
     password_file: str = ""
 
 
@@ -65,16 +67,17 @@ def _database(given: object) -> MeasuredDatabaseSettings:
     if not isinstance(given, Mapping):
         raise Refused(Fault("not a table with url and layout"))
     faults = [Fault(unknown("key", key, _KEYS), (key,)) for key in given if key not in _KEYS]
-    url, layout = given.get("url"), given.get("layout")
+    url = given.get("url")
+    layout = next((one for one in LAYOUTS if one == given.get("layout")), None)
     scheme = url.partition("://")[0].partition("+")[0] if isinstance(url, str) else ""
     if scheme not in SPOKEN:
         expected = ", ".join(f"{name}://" for name in SPOKEN)
         faults.append(Fault(f"not a URL of SQLAlchemy; expected one of {expected}", ("url",)))
-    if layout not in LAYOUTS:
+    if layout is None:
         faults.append(Fault(f"not one of {', '.join(LAYOUTS)}", ("layout",)))
     password_file = given.get("password_file", "")
     if not isinstance(password_file, str):
         faults.append(Fault("not the name of a file", ("password_file",)))
-    if faults:
+    if faults or layout is None:
         raise Refused(*faults)
-    return MeasuredDatabaseSettings(str(url), str(layout), str(password_file))
+    return MeasuredDatabaseSettings(str(url), layout, str(password_file))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from aggregator.config import Settings
 from aggregator.config.measured_databases import MeasuredDatabaseSettings
 from aggregator.config.measurement import MeasurementSettings
 from aggregator.config.secrets import read_secret
+from aggregator.errors import ConfigError
 from aggregator.measurement.answering import Endpoint
 from aggregator.measurement.building import FromDatabase
 from aggregator.measurement.echo import Echo
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 STORE_FILE = "store.xml"
 #: The types that stored keys have: what the original wrote, and our own tables.
 MYSQL, SQL = "mysql", "sql"
+_DBI = "DBI:mysql:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +42,25 @@ class Opened:
     """A measurement archive, and the databases that it reads."""
 
     archive: perfSONARBUOY
-    databases: Sequence[MeasuredDatabase]
+    databases: Mapping[str, MeasuredDatabase]
 
     def close(self) -> None:
         """Close the databases."""
-        for one in self.databases:
+        for one in self.databases.values():
             one.close()
 
 
 def open_archive(settings: Settings, store: Store) -> Opened:
     """The archive of these settings; `store` holds its own tables.
 
-    Raises ValueError for a password file, and MeasurementsRefused for an owmesh.conf, that can't be
-    read any more.
+    Raises ConfigError for a database that can't be, ValueError for a password file and
+    MeasurementsRefused for an owmesh.conf that can't be read any more.
     """
     given = settings.measurement
-    databases = [*_databases(given, pool_size=given.max_worker_processes)]
+    databases = _databases(given, pool_size=given.max_worker_processes)
     own = OwnMeasurements(store)
     if given.own_tables:
-        databases.append(own)
+        databases[own.name] = own
     origin = Databases(databases)
     origins: dict[str, Origin] = {MYSQL: origin, SQL: origin}
     archive = perfSONARBUOY(
@@ -92,10 +94,19 @@ def endpoint_of(settings: Settings, archive: perfSONARBUOY) -> Endpoint:
     )
 
 
-def _databases(given: MeasurementSettings, *, pool_size: int) -> Iterator[MeasuredDatabase]:
+def _databases(given: MeasurementSettings, *, pool_size: int) -> dict[str, MeasuredDatabase]:
+    """Databases by the names that the metadata store has for them."""
+    found: dict[str, MeasuredDatabase] = {}
     for one in (*given.databases, *_of_owmesh(given)):
         url = _with_password(one.url, one.password_file) if one.password_file else one.url
-        yield open_measured(url, layout=one.layout, pool_size=pool_size)
+        database = open_measured(url, layout=one.layout, pool_size=pool_size)
+        # What the original read was named by database and host alone.
+        is_named = database.name.startswith(_DBI)
+        name = database.name if is_named else f"{database.name}#{one.layout}"
+        if name in found:
+            raise ConfigError(f"measurement.databases has {name} twice; read it once")
+        found[name] = database
+    return found
 
 
 def _with_password(url: str, password_file: str) -> str:
@@ -112,8 +123,8 @@ def _of_owmesh(given: MeasurementSettings) -> Iterator[MeasuredDatabaseSettings]
         yield MeasuredDatabaseSettings(one.url, one.layout)
 
 
-def _tests(databases: Sequence[MeasuredDatabase]) -> Iterator[FromDatabase]:
-    for database in databases:
-        type = MYSQL if database.name.startswith("DBI:mysql") else SQL
+def _tests(databases: Mapping[str, MeasuredDatabase]) -> Iterator[FromDatabase]:
+    for name, database in databases.items():
+        type = MYSQL if name.startswith(_DBI) else SQL
         for test in database.tests():
-            yield FromDatabase(test, type, database.name)
+            yield FromDatabase(test, type, name)

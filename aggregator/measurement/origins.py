@@ -34,8 +34,8 @@ class Origin(Protocol):
 class Databases:
     """Databases of measurements, by the names that the metadata store has for them."""
 
-    def __init__(self, databases: Iterable[MeasuredDatabase]) -> None:
-        self._databases: Mapping[str, MeasuredDatabase] = {one.name: one for one in databases}
+    def __init__(self, databases: Mapping[str, MeasuredDatabase]) -> None:
+        self._databases = databases
 
     def data(self, metadata: StoredMetadata, data: StoredData, asked: Asked) -> Iterable[bytes]:
         """Throughput or delays, by what the metadata says was measured."""

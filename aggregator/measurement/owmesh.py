@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
+from aggregator.config.measured_databases import Layout
 from aggregator.errors import MeasurementsRefused
 
 FILE = "owmesh.conf"
@@ -24,7 +25,7 @@ _LARGEST = 2**20
 class NamedDatabase(NamedTuple):
     """A database that the file names; its layout is that of the tools' prefix."""
 
-    layout: str
+    layout: Layout
     driver: str
     host: str
     name: str
@@ -77,7 +78,8 @@ def _values(text: str, path: Path) -> dict[str, str]:
 def databases_of(values: Mapping[str, str]) -> list[NamedDatabase]:
     """The databases of bwctl and owamp, where they are named."""
     found = []
-    for layout, prefix in (("bwctl", "bw"), ("owamp", "owp")):
+    prefixes: tuple[tuple[Layout, str], ...] = (("bwctl", "bw"), ("owamp", "owp"))
+    for layout, prefix in prefixes:
         name = _look_up(values, prefix, "dbname")
         if name:
             found.append(
