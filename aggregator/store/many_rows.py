@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Table, bindparam, insert
 from sqlalchemy.sql import ClauseElement
 
 from aggregator.store.statement import Row, Statement
+from aggregator.store.upsert import or_nothing
 
 #: Numbers of rows that there is a statement for. All but the largest are run once at most.
 _SIZES = (64, 32, 16, 8, 4, 2, 1)
@@ -46,11 +47,14 @@ class ManyRows:
             found += statement.rows(connection, **values, **others)
         return found
 
-    def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
-        """Execute for `rows`, in their order."""
+    def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> int:
+        """Execute for `rows`, in their order; how many rows it touched."""
+        touched = 0
         for piece in _pieces(rows):
             statement, names = self._of(len(piece))
-            statement.run(connection, **dict(zip(names, chain.from_iterable(piece), strict=True)))
+            values = dict(zip(names, chain.from_iterable(piece), strict=True))
+            touched += statement.run(connection, **values)
+        return touched
 
     def _of(self, size: int) -> tuple[Statement, list[str]]:
         made = self._made.get(size)
@@ -61,12 +65,16 @@ class ManyRows:
         return made
 
 
-def inserting(table: Table) -> ManyRows:
-    """The statement that inserts whole rows, their values in the order of the columns."""
+def inserting(table: Table, *, unless_there: bool = False) -> ManyRows:
+    """The statement that inserts whole rows, their values in the order of the columns.
+
+    `unless_there` leaves alone what conflicts with them.
+    """
     columns = [column.name for column in table.columns]
+    begun = or_nothing(table) if unless_there else insert(table)
 
     def build(names: Sequence[Sequence[str]]) -> ClauseElement:
-        return insert(table).values(
+        return begun.values(
             [
                 {
                     column.name: bindparam(name, type_=column.type)

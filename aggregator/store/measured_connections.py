@@ -34,9 +34,10 @@ _EXPECTED = (
     " postgresql+psycopg://user@host/name or sqlite:////path"
 )
 _MYSQL = ("mysql", "mariadb")
-_READ_ONLY = {
+_AT_FIRST = {
     "sqlite": "PRAGMA query_only = ON",
-    "postgresql": "SET default_transaction_read_only = on",
+    # Numbers of single precision come with the six digits that they have, as elsewhere.
+    "postgresql": "SET default_transaction_read_only = on; SET extra_float_digits = 0",
     "mysql": "SET SESSION TRANSACTION READ ONLY",
     "mariadb": "SET SESSION TRANSACTION READ ONLY",
 }
@@ -198,5 +199,5 @@ def _set_up(engine: Engine, backend: str) -> None:
             connection.adapters.register_loader("numeric", _NumberLoader)
             connection.adapters.register_loader("float4", _RealLoader)
         cursor = connection.cursor()
-        cursor.execute(_READ_ONLY[backend])
+        cursor.execute(_AT_FIRST[backend])
         cursor.close()

@@ -99,10 +99,10 @@ class Write:
         self.wrote = True
         statement.run_many(self.connection, rows)
 
-    def insert(self, statement: ManyRows, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows."""
+    def insert(self, statement: ManyRows, rows: Sequence[Sequence[Any]]) -> int:
+        """Insert rows; how many."""
         self.wrote = True
-        statement.run(self.connection, rows)
+        return statement.run(self.connection, rows)
 
     def rows_of_many(
         self, statement: ManyRows, rows: Sequence[Sequence[Any]], **others: Any
