@@ -43,6 +43,11 @@ DELAY = MeasuredTest(
     (401,),
 )
 SECOND = 1 << 32
+IPERF_EVENT = "http://ggf.org/ns/nmwg/tools/iperf/2.0"
+OWAMP_EVENT = "http://ggf.org/ns/nmwg/tools/owamp/2.0"
+BUCKETS_EVENT = "http://ggf.org/ns/nmwg/characteristic/delay/summary/20110317"
+KEY_ERROR = "error.ma.storage_result"
+MAKEY = "nmwg:data/nmwg:key/nmwg:parameters/nmwg:parameter[@name='maKey']"
 #: 2010-08-25 14:20:00 UTC.
 NOON = 14996886772305100800
 UNIX = 1282746000
@@ -202,3 +207,17 @@ def results(element: Element) -> list[tuple[str, str]]:
         for type in find(one, "nmwg:eventType")
         if not (type.text or "").startswith("http")
     ]
+
+
+def ask(served: Endpoint, inner: str, *, type: str = "SetupDataRequest") -> Element:
+    return reply(served.answer(message(inner, type=type)))
+
+
+def udp(*, id: str = "m1") -> str:
+    block = f'<nmwg:parameters id="p">{parameter("protocol", "UDP")}</nmwg:parameters>'
+    return metadata(id, subject=pair(), types=[IPERF_EVENT], inner=block)
+
+
+def keys(served: Endpoint, inner: str) -> list[str]:
+    found = ask(served, inner, type="MetadataKeyRequest")
+    return [one.text or "" for one in find(found, MAKEY)]

@@ -111,7 +111,7 @@ class MeasurementSettings:
         (), listing(web_address()), "Addresses of service groups, to which the archive is added."
     )
     ls_registration_interval: float = setting(
-        14400.0, duration(1), "Time between two registrations. (perfSONAR counts minutes.)"
+        14400.0, duration(1), "Time between two registrations; perfSONAR's setting counts minutes."
     )
     ls_key_db: str = setting(
         "",

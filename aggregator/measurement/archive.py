@@ -67,8 +67,7 @@ class MeasurementArchive:
     def create_storage(self) -> bool:
         """Build the metadata store anew from the databases; whether anything changed.
 
-        Raises StoreUnreadable, and MeasurementError where a database can't be read: the store
-        stays as it is then.
+        Raises StoreUnreadable, and what `tests` and `static` do: the store stays as it is then.
         """
         root = build(self.tests())
         root.extend(self.static())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds until what went wrong is tried again, at most.
 _SOON = 60.0
+#: Seconds between two looks at our own tables.
+_LOOK = 2.0
 
 
 def run(settings: Settings, *, reload: Callable[[], Settings]) -> int:
@@ -40,15 +43,36 @@ def _with(settings: Settings) -> int:
     try:
         opened = open_archive(settings, store)
         try:
-            while True:
-                patience = interval if _build(opened) else min(interval, _SOON)
-                received = signal.sigtimedwait(_SIGNALS, patience)
-                if received is not None:
-                    return received.si_signo
+            return _until_signal(opened, interval)
         finally:
             opened.close()
     finally:
         store.close()
+
+
+def _until_signal(opened: Opened, interval: float) -> int:
+    """Build at each interval, and when our own tables have a test that was not there."""
+    newest = due = -math.inf
+    while True:
+        found = _newest(opened, known=newest)
+        if time.monotonic() >= due or found != newest:
+            built = _build(opened) and not opened.tests.away
+            newest = found
+            due = time.monotonic() + (interval if built else min(interval, _SOON))
+        patience = min(_LOOK, max(0.0, due - time.monotonic()))
+        received = signal.sigtimedwait(_SIGNALS, patience)
+        if received is not None:
+            return received.si_signo
+
+
+def _newest(opened: Opened, *, known: float) -> float:
+    """The newest test in our own tables; what was known, where that can't be asked now."""
+    if opened.own is None:
+        return known
+    try:
+        return opened.own.newest()
+    except AggregatorException:
+        return known
 
 
 def _build(opened: Opened) -> bool:

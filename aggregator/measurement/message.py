@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from aggregator.errors import NmwgError, RequestError
 from aggregator.measurement.names import NMWG
-from aggregator.wire.parse import Element, Limits, parse, text_of
+from aggregator.wire.parse import Element, Limits, parse, serialise, text_of
+
+_DECLARED = re.compile(r' xmlns(:\w+)?="[^"]*"')
 
 MESSAGE = f"{{{NMWG}}}message"
 METADATA = f"{{{NMWG}}}metadata"
@@ -87,6 +90,14 @@ def _told(block: Element) -> Iterator[tuple[str, str]]:
 def value_of(parameter: Element) -> str:
     """A parameter's value: its text, or its attribute `value`."""
     return text_of(parameter) or parameter.get("value", "")
+
+
+def setting_of(parameter: Element) -> str:
+    """A setting's value as databases hand it over: an element in it, as a schedule's, is text."""
+    inner = next(parameter.iterchildren("*"), None)
+    if inner is None:
+        return value_of(parameter)
+    return _DECLARED.sub("", serialise(inner).decode())
 
 
 def parameter_blocks(element: Element) -> Iterator[Element]:

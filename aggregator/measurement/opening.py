@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -15,9 +14,9 @@ from aggregator.config.measurement import MeasurementSettings
 from aggregator.config.secrets import read_secret
 from aggregator.errors import ConfigError
 from aggregator.measurement.answering import Endpoint
-from aggregator.measurement.building import FromDatabase
 from aggregator.measurement.echo import Echo
 from aggregator.measurement.file_store import FileStore
+from aggregator.measurement.finding import DBI, MYSQL, SQL, FoundTests
 from aggregator.measurement.handling import RequestHandler
 from aggregator.measurement.metadata_store import MetadataStore
 from aggregator.measurement.origins import Databases, Origin
@@ -32,9 +31,6 @@ from aggregator.wire.parse import Limits
 log = logging.getLogger(__name__)
 
 STORE_FILE = "store.xml"
-#: The types that stored keys have: what the original wrote, and our own tables.
-MYSQL, SQL = "mysql", "sql"
-_DBI = "DBI:mysql:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +39,8 @@ class Opened:
 
     archive: perfSONARBUOY
     databases: Mapping[str, MeasuredDatabase]
+    own: OwnMeasurements | None
+    tests: FoundTests
 
     def close(self) -> None:
         """Close the databases."""
@@ -63,14 +61,16 @@ def open_archive(settings: Settings, store: Store) -> Opened:
         databases[own.name] = own
     origin = Databases(databases)
     origins: dict[str, Origin] = {MYSQL: origin, SQL: origin}
+    store_of_metadata = metadata_store(settings)
+    tests = FoundTests(databases, store_of_metadata)
     archive = perfSONARBUOY(
-        metadata_store(settings),
+        store_of_metadata,
         origins,
-        tests=partial(_tests, databases),
+        tests=tests,
         registers=given.enable_registration,
         keeping=own if given.storage else None,
     )
-    return Opened(archive, databases)
+    return Opened(archive, databases, own if given.own_tables else None, tests)
 
 
 def metadata_store(settings: Settings) -> MetadataStore:
@@ -101,7 +101,7 @@ def _databases(given: MeasurementSettings, *, pool_size: int) -> dict[str, Measu
         url = _with_password(one.url, one.password_file) if one.password_file else one.url
         database = open_measured(url, layout=one.layout, pool_size=pool_size)
         # What the original read was named by database and host alone.
-        is_named = database.name.startswith(_DBI)
+        is_named = database.name.startswith(DBI)
         name = database.name if is_named else f"{database.name}#{one.layout}"
         if name in found:
             raise ConfigError(f"measurement.databases has {name} twice; read it once")
@@ -121,10 +121,3 @@ def _of_owmesh(given: MeasurementSettings) -> Iterator[MeasuredDatabaseSettings]
         return
     for one in databases_of(read_owmesh(Path(given.owmesh))):
         yield MeasuredDatabaseSettings(one.url, one.layout)
-
-
-def _tests(databases: Mapping[str, MeasuredDatabase]) -> Iterator[FromDatabase]:
-    for name, database in databases.items():
-        type = MYSQL if name.startswith(_DBI) else SQL
-        for test in database.tests():
-            yield FromDatabase(test, type, name)

@@ -1,5 +1,4 @@
-"""What the metadata store holds: pairs of a metadata, which says what was measured, and a data
-element, which says where the measurements are."""
+"""Pairs of the metadata store: what was measured, and where the measurements are."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from aggregator.measurement.message import KEY, event_types, parameter_blocks, value_of
+from aggregator.measurement.message import KEY, event_types, parameter_blocks, setting_of, value_of
 from aggregator.measurement.names import BUCKETS_EVENT, BWCTL_EVENT, IPERF_EVENT, OWAMP_EVENT
 from aggregator.store.measured_values import Kind, MeasuredTest
 from aggregator.wire.parse import Element, text_of
@@ -92,7 +91,7 @@ def measured_test(metadata: StoredMetadata, data: StoredData) -> MeasuredTest:
     """The test that a pair stands for, as a database of measurements knows it."""
     ends = dict(ends_of(metadata.element))
     parameters = tuple(
-        (one.get("name", ""), value_of(one))
+        (one.get("name", ""), setting_of(one))
         for block in parameter_blocks(metadata.element)
         for one in block.iterchildren("{*}parameter")
     )

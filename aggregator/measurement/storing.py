@@ -13,12 +13,12 @@ from typing import Protocol, TypeVar
 
 from aggregator.errors import MeasurementsRefused, NmwgError, StoreUnavailable
 from aggregator.measurement.handling import Event
-from aggregator.measurement.message import event_types, parameter_blocks, value_of
+from aggregator.measurement.message import event_types, parameter_blocks, setting_of, value_of
 from aggregator.measurement.names import BUCKETS, IPERF, SUMMARY
 from aggregator.measurement.stored import ends_of, kind_of
 from aggregator.measurement.times import from_shown
 from aggregator.store.measured_values import Delay, Kind, MeasuredTest, Throughput
-from aggregator.wire.parse import Element, serialise
+from aggregator.wire.parse import Element
 
 STORED = "success.ma.added"
 #: The names of settings, in the order in which they are told.
@@ -104,8 +104,7 @@ def _settings(metadata: Element, kind: Kind) -> dict[str, str]:
 
 def _interval(parameter: Element) -> str:
     """The element that a schedule's value is, as it is kept."""
-    text = serialise(parameter[0]).decode()
-    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
+    text = setting_of(parameter)
     if len(parameter) != 1 or not _INTERVAL.fullmatch(text):
         raise MeasurementsRefused('A schedule is written <interval type="exp">0.1</interval>.')
     return text

@@ -54,6 +54,11 @@ class OwnMeasurements:
             parameters = tuple((name, value) for name, value in json.loads(settings))
             yield MeasuredTest(cast(Kind, kind), source, destination, parameters, (number,))
 
+    def newest(self) -> int:
+        """The number of the test that came last, 0 without any: another one tells of new tests."""
+        [row] = self._read(selecting.NEWEST.rows, Budget(_FINDING, self.name))
+        return int(row[0] or 0)
+
     def throughput(
         self, test: MeasuredTest, within: Within, *, timeout: float
     ) -> Iterator[Throughput]:

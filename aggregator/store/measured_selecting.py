@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, bindparam, select
+from sqlalchemy import BindParameter, bindparam, func, select
 
 from aggregator.store.measured_tables import (
     measured_buckets,
@@ -18,6 +18,7 @@ TESTS = Statement(
         _tests.source, _tests.destination, _tests.id
     )
 )
+NEWEST = Statement(select(func.max(_tests.id)))
 OF_PATH = Statement(
     select(_tests.id, _tests.settings, _tests.longest)
     .where(
