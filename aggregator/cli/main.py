@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "migrate": "database",
     "backup": "database",
     "archive": "archive",
+    "measurement": "measurement",
     "version": "version",
 }
 
