@@ -88,6 +88,11 @@ class KeptRegistration:
             raise
         self.failures = 0
 
+    def resume(self, entry: EndpointReference) -> None:
+        """Go on with an entry that was made before; it is added anew where it is gone."""
+        self.entry = entry
+        self._granted(Lifetime(), self._lifetime)
+
     def retry_after(self, *, jitter: Callable[[float, float], float] = random.uniform) -> float:
         """Seconds until a failed round is tried again, never more than between good ones."""
         doubled = FIRST_RETRY * 2.0 ** min(self.failures - 1, _MAX_DOUBLINGS)
