@@ -1,5 +1,7 @@
-"""What the metadata store holds: pairs of a metadata, which says what was measured, and a data
-element, which says where the measurements are."""
+"""What the metadata store holds: pairs of a metadata and a data element.
+
+The one says what was measured, the other where the measurements are.
+"""
 
 from __future__ import annotations
 
