@@ -142,9 +142,12 @@ class MeasurementArchive:
             else:
                 self.data_by_key(store, event)
 
-    def _opened(self) -> AbstractContextManager[OpenedStore]:
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[OpenedStore]:
+        """The store for one request; it may become unreadable while that is answered."""
         try:
-            return self._entered(self.store.opened())
+            with self.store.opened() as found:
+                yield found
         except StoreUnreadable as error:
             raise NmwgError(STORAGE, str(error)) from error
 

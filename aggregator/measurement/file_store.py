@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import fcntl
 import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, BinaryIO
 
 from lxml import etree
 
@@ -76,19 +76,31 @@ class FileStore:
     def replace(self, store: Element) -> bool:
         """Write the file anew, unless it holds just that; readers see the old one or the new."""
         text = etree.tostring(store, xml_declaration=True, encoding="UTF-8", pretty_print=True)
-        beside = self._path.with_name(f"{self._path.name}.tmp")
         try:
-            if self._path.exists() and _sum(self._path.read_bytes()) == _sum(text):
+            if self._path.exists() and self._path.read_bytes() == text:
                 return False
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._path)
+            with _alone(self._path.with_name(f"{self._path.name}.tmp")) as beside:
+                beside.truncate(0)
+                beside.write(text)
+                beside.flush()
+                os.fsync(beside.fileno())
+                Path(beside.name).replace(self._path)
         except OSError as error:
             raise StoreUnreadable(f"the metadata store can't be written: {error}") from error
         return True
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[BinaryIO]:
+    """A file open for one writer; who waited meanwhile, and finds it moved away, makes another."""
+    while True:
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            ours = os.fstat(file.fileno()).st_ino
+            if path.exists() and path.stat().st_ino == ours:
+                yield file
+                return
 
 
 class _Snapshot:
@@ -121,7 +133,3 @@ class _Snapshot:
     def all(self) -> list[StoredMetadata]:
         """Everything."""
         return list(self._metadata.values())
-
-
-def _sum(text: bytes) -> bytes:
-    return hashlib.md5(text, usedforsecurity=False).digest()

@@ -76,15 +76,21 @@ def _inside(search: Search, element: Element) -> str:
     conditions += _other_attributes(search, element)
     text = text_of(element)
     if text:
-        conditions.append(f"normalize-space(text())=normalize-space(${search.variable(text)})")
+        same = f"normalize-space(.)=normalize-space(${search.variable(text)})"
+        # Of an element with others in it, XQuery has several texts.
+        conditions.append(f"text()[{same}]" if len(element) else same)
+    conditions += _elements(search, element)
+    return "".join(f" and {condition}" for condition in conditions)
+
+
+def _elements(search: Search, element: Element) -> Iterable[str]:
     for child in element.iterchildren("*"):
         if len(search.values) > MOST_VALUES:
             break
         namespace, local = _names(child)
         named = _NAMED.format(search.variable(local), search.variable(namespace))
         inner = _inside(search, child).removeprefix(" and ")
-        conditions.append(f"{named}[{inner}]" if inner else named)
-    return "".join(f" and {condition}" for condition in conditions)
+        yield f"{named}[{inner}]" if inner else named
 
 
 def _other_attributes(search: Search, element: Element) -> Iterable[str]:
@@ -98,30 +104,40 @@ def _other_attributes(search: Search, element: Element) -> Iterable[str]:
 
 
 def _parameters(search: Search, metadata: Element) -> Iterable[str]:
-    wanted: dict[str, list[str]] = {}
+    wanted: dict[str, list[Element]] = {}
     for block in parameter_blocks(metadata):
         if _names(block)[0] != SELECT:
             for one in block.iterchildren("{*}parameter"):
                 name = one.get("name", "")
                 if name and name not in _IGNORED:
-                    wanted.setdefault(name, []).append(value_of(one))
-    for name, values in wanted.items():
-        any_of = " or ".join(_value(search, value) for value in values[:MOST_VALUES])
+                    wanted.setdefault(name, []).append(one)
+    for name, parameters in wanted.items():
+        any_of = " or ".join(_value(search, one) for one in parameters[: MOST_VALUES + 1])
         yield (
             "*[local-name()='parameters']"
             f"/*[local-name()='parameter'][@name=${search.variable(name)}][{any_of}]"
         )
 
 
-def _value(search: Search, value: str) -> str:
-    name = search.variable(value)
-    return f"@value=${name} or normalize-space(text())=normalize-space(${name})"
+def _value(search: Search, parameter: Element) -> str:
+    value = value_of(parameter)
+    if value:
+        name = search.variable(value)
+        return f"@value=${name} or normalize-space(.)=normalize-space(${name})"
+    # What has elements in place of a value, such as a schedule, is compared with all of them.
+    inside = " and ".join(_elements(search, parameter))
+    return f"({inside})" if inside else "(not(*) and normalize-space(.)='' and not(@value!=''))"
 
 
 def _event_types(search: Search, types: list[str]) -> str:
     names = [search.variable(one) for one in dict.fromkeys(types[: MOST_VALUES + 1])]
-    texts = " or ".join(f"normalize-space(text())=${name}" for name in names)
-    return f"*[local-name()='eventType'][{texts}]"
+    texts = " or ".join(f"normalize-space(.)=${name}" for name in names)
+    values = " or ".join(f"@value=${name}" for name in names)
+    return (
+        f"(*[local-name()='eventType'][{texts}] or *[local-name()='parameters']"
+        "/*[local-name()='parameter'][@name='eventType' or @name='supportedEventType']"
+        f"[{texts} or {values}])"
+    )
 
 
 def _names(element: Element) -> tuple[str, str]:

@@ -68,7 +68,7 @@ def test_no_page_names_a_package_registry(page: Page) -> None:
 def test_settings_that_a_page_names_exist(page: Page) -> None:
     known = {row.name for row in Settings.describe()}
     # A command's name reads like a setting's, and files and exchanges have names too.
-    other = (".db", ".sock", ".topic")
+    other = (".db", ".sock", ".topic", ".xml")
     named = {name for name in SETTING.findall(page.text) if not name.endswith(other)}
     assert named <= known
 
