@@ -1,11 +1,4 @@
-<<<<<<< HEAD
 """Pairs of the metadata store: what was measured, and where the measurements are."""
-=======
-"""What the metadata store holds: pairs of a metadata and a data element.
-
-The one says what was measured, the other where the measurements are.
-"""
->>>>>>> b9eb2f911ceee3764eb1c366fb76deec95ffef1e
 
 from __future__ import annotations
 
