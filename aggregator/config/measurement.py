@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aggregator.config.kinds import choice, listing, text, truth, whole_number
 from aggregator.config.measured_databases import MeasuredDatabaseSettings, database_tables
 from aggregator.config.measures import duration, size
-from aggregator.config.places import file_name, web_address
+from aggregator.config.places import file_name, host, web_address
 from aggregator.config.setting import derived, setting
 
 DEFAULT_ENDPOINT = "/perfSONAR_PS/services/pSB"
@@ -35,8 +35,9 @@ class MeasurementSettings:
         file_name(),
         "The metadata store as a file. Empty: store.xml in server.data_dir.",
     )
-    metadata_db_url: str = setting(
-        "http://127.0.0.1:8080/rest", web_address(), "Address of BaseX's REST service."
+    metadata_db_host: str = setting("127.0.0.1", host(), "Host of the XML database's server.")
+    metadata_db_port: int = setting(
+        1984, whole_number(1, 65535), "Port of the XML database's server."
     )
     metadata_db_name: str = setting(
         "measurement",

@@ -29,6 +29,7 @@ from aggregator.measurement.metadata_store import (
 )
 from aggregator.measurement.origins import Asked, NoData, Origin
 from aggregator.measurement.output import Output, TimeIsUp, result_datum, written
+from aggregator.measurement.registering import Registrations
 from aggregator.measurement.selecting import TimeSettings, time_settings
 from aggregator.measurement.stored import StoredData, StoredMetadata
 from aggregator.measurement.storing import Keeping, store_measurements
@@ -57,6 +58,7 @@ class MeasurementArchive:
     static: Callable[[], Iterable[Element]] = field(default=tuple)
     registers: bool = False
     keeping: Keeping | None = None
+    registrations: Registrations | None = None
 
     def init(self, handler: RequestHandler) -> None:
         """Take the messages that are handled here."""
@@ -102,6 +104,26 @@ class MeasurementArchive:
                 yield found
 
         return holding()
+
+    def all_metadata(self) -> list[Element]:
+        """The metadata that are stored; none where the store can't be read."""
+        try:
+            with self.store.opened() as store:
+                return [one.element for one in store.all()]
+        except StoreUnreadable as error:
+            log.error("%s", error)
+            return []
+
+    def register(self) -> int:
+        """Make one round of registration; -1 where there is nothing to register, else 0."""
+        if not self.all_metadata():
+            log.warning("No data to register with LS")
+            return -1
+        if self.registrations is None:
+            log.warning("no lookup service is known that the archive could register with")
+        else:
+            self.registrations.round()
+        return 0
 
     def needs_registration(self) -> bool:
         """Whether a lookup service has to know of the archive."""

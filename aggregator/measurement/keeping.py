@@ -12,6 +12,8 @@ from aggregator.config import ConfigurationError, Settings
 from aggregator.errors import AggregatorException
 from aggregator.measurement import metrics
 from aggregator.measurement.opening import Opened, open_archive
+from aggregator.measurement.registering import Registrations
+from aggregator.measurement.registering_loop import RegistrationLoop
 from aggregator.registry.opening import store_of
 
 log = logging.getLogger(__name__)
@@ -19,15 +21,21 @@ log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Seconds until what went wrong is tried again, at most.
 _SOON = 60.0
+#: Seconds that the end of registrations may take.
+_END_WITHIN = 6.0
 #: Seconds between two looks at our own tables.
 _LOOK = 2.0
 
 
-def run(settings: Settings, *, reload: Callable[[], Settings]) -> int:
+#: Makes the places where an archive is registered; None for nowhere.
+Places = Callable[[Settings, Opened], Registrations | None]
+
+
+def run(settings: Settings, *, reload: Callable[[], Settings], places: Places) -> int:
     """Build the store now and at each interval, until SIGTERM; SIGHUP reads the settings anew."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     while True:
-        received = _with(settings)
+        received = _with(settings, places)
         if received != signal.SIGHUP:
             return 0
         try:
@@ -36,28 +44,45 @@ def run(settings: Settings, *, reload: Callable[[], Settings]) -> int:
             log.error("SIGHUP changed nothing, the configuration is wrong: %s", error)
 
 
-def _with(settings: Settings) -> int:
-    """Build with these settings until a signal comes, which is returned."""
+def _with(settings: Settings, places: Places) -> int:
+    """Build and register with these settings until a signal comes, which is returned."""
     store = store_of(settings)
     interval = settings.measurement.maintenance_interval
     try:
         opened = open_archive(settings, store)
+        registrations = places(settings, opened)
+        registering = None
+        if registrations is not None:
+            every = settings.measurement.ls_registration_interval
+            registering = RegistrationLoop(registrations, every)
+        received: int = signal.SIGTERM
         try:
-            return _until_signal(opened, interval)
+            received = _until_signal(opened, interval, registering)
         finally:
+            if registering is not None:
+                ending = received != signal.SIGHUP
+                registering.stop(ending=ending, within=_END_WITHIN)
             opened.close()
+        return received
     finally:
         store.close()
 
 
-def _until_signal(opened: Opened, interval: float) -> int:
-    """Build at each interval, and when our own tables have a test that was not there."""
+def _until_signal(opened: Opened, interval: float, registering: RegistrationLoop | None) -> int:
+    """Build at each interval, and when our own tables have a test that was not there.
+
+    What was built is registered from the first time on.
+    """
     newest = due = -math.inf
+    is_first = True
     while True:
         found = _newest(opened, known=newest)
         if time.monotonic() >= due or found != newest:
             built = _build(opened) and not opened.tests.away
             newest = found
+            if is_first and registering is not None:
+                registering.start()
+            is_first = False
             due = time.monotonic() + (interval if built else min(interval, _SOON))
         patience = min(_LOOK, max(0.0, due - time.monotonic()))
         received = signal.sigtimedwait(_SIGNALS, patience)

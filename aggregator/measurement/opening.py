@@ -14,6 +14,7 @@ from aggregator.config.measurement import MeasurementSettings
 from aggregator.config.secrets import read_secret
 from aggregator.errors import ConfigError
 from aggregator.measurement.answering import Endpoint
+from aggregator.measurement.basex import BasexServer
 from aggregator.measurement.echo import Echo
 from aggregator.measurement.file_store import FileStore
 from aggregator.measurement.finding import DBI, MYSQL, SQL, FoundTests
@@ -22,6 +23,7 @@ from aggregator.measurement.metadata_store import MetadataStore
 from aggregator.measurement.origins import Databases, Origin
 from aggregator.measurement.owmesh import databases_of, read_owmesh
 from aggregator.measurement.perfsonarbuoy import perfSONARBUOY
+from aggregator.measurement.xmldb_store import XmldbStore
 from aggregator.store.engine import Store
 from aggregator.store.measured_opening import open_measured
 from aggregator.store.measured_own import OwnMeasurements
@@ -74,8 +76,18 @@ def open_archive(settings: Settings, store: Store) -> Opened:
 
 
 def metadata_store(settings: Settings) -> MetadataStore:
-    """Where the metadata lie."""
-    named = settings.measurement.metadata_db_file
+    """Where the metadata lie; raises ValueError for a password file that can't be read any more."""
+    given = settings.measurement
+    if given.metadata_db_type == "xmldb":
+        server = BasexServer(
+            given.metadata_db_host,
+            given.metadata_db_port,
+            given.metadata_db_user,
+            read_secret(given.metadata_db_password_file),
+            timeout=given.max_worker_lifetime,
+        )
+        return XmldbStore(server, given.metadata_db_name)
+    named = given.metadata_db_file
     return FileStore(Path(named) if named else settings.server.data_dir / STORE_FILE)
 
 

@@ -6,6 +6,7 @@ Each is a thin alias of what `MeasurementArchive` does; a subclass may override 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
@@ -44,6 +45,16 @@ class perfSONARBUOY(MeasurementArchive):
     def needLS(self) -> str:
         """``yes`` or ``no``, as it is configured."""
         return "yes" if self.needs_registration() else "no"
+
+    def registerLS(self, sleep_time: float = 0.0) -> int:
+        """Register with all lookup services, then sleep for `sleep_time` seconds.
+
+        -1 where there is nothing to register, else 0: what fails is logged. The service itself does
+        so at each `ls_registration_interval`.
+        """
+        found = self.register()
+        time.sleep(max(0.0, sleep_time))
+        return found
 
     def handleMessageBegin(
         self,

@@ -75,9 +75,9 @@ def _query(context: RunContext) -> int:
 
 
 def _measurement(context: RunContext) -> int:
-    from aggregator.measurement.keeping import run  # noqa: PLC0415
+    from aggregator.run.measuring import run  # noqa: PLC0415
 
-    return run(context.settings(), reload=context.settings)
+    return run(context)
 
 
 def _check(context: RunContext) -> int:

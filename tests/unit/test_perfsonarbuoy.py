@@ -7,23 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lxml import etree
 
 from aggregator.errors import NmwgError
 from aggregator.measurement import perfSONARBUOY
 from aggregator.measurement.chains import Chain, Chains
-from aggregator.measurement.handling import Event, RequestHandler
+from aggregator.measurement.handling import RequestHandler
 from aggregator.measurement.keying import key_of
 from aggregator.measurement.message import Message, read_message
 from aggregator.measurement.output import Output
 from aggregator.measurement.output import message as whole
+from aggregator.measurement.registering import Registrations
 from aggregator.wire.parse import Element, Limits
 from tests.measured import (
     UNIX,
     Measured,
     archive_of,
     data,
-    endpoint,
     find,
     key,
     message,
@@ -126,82 +125,36 @@ def test_needLS(archive: perfSONARBUOY, configured: bool, expected: str) -> None
     assert archive.needLS() == expected
 
 
-class Hooked(perfSONARBUOY):
-    """Notes its hooks."""
+class Place:
+    """Counts its rounds."""
 
-    def handleMessageBegin(self, *args: Any, **given: Any) -> None:
-        assert super().handleMessageBegin(*args, **given) is None  # type: ignore[func-returns-value]
-        NOTED.append(("begin", given))
+    def __init__(self) -> None:
+        self.rounds: list[str] = []
 
-    def handleMessageEnd(self, *args: Any, **given: Any) -> None:
-        assert super().handleMessageEnd(*args, **given) is None  # type: ignore[func-returns-value]
-        NOTED.append(("end", given))
+    def begin(self) -> None:
+        self.rounds.append("begin")
 
-    def handleEvent(self, *args: Any, **given: Any) -> None:
-        NOTED.append(("event", given))
-        super().handleEvent(*args, **given)
+    def keep(self) -> None:
+        self.rounds.append("keep")
 
-
-NOTED: list[tuple[str, dict[str, Any]]] = []
+    def end(self) -> None:
+        self.rounds.append("end")
 
 
-@pytest.fixture
-def noted(archive: perfSONARBUOY) -> list[tuple[str, dict[str, Any]]]:
-    """The hooks that were called while two pairs were answered."""
-    NOTED.clear()
-    hooked = Hooked(archive.store, archive.origins)
-    block = f"<nmwg:parameters>{parameter('timeType', 'unix')}</nmwg:parameters>"
-    gone = metadata("m2", subject=pair("192.0.2.99"))
-    body = message(block + asked_for() + gone + data("m2", id="d0") + data(id="d1"))
-    endpoint(hooked).answer(body)
-    return NOTED
-
-
-def test_handleMessageBegin(noted: list[tuple[str, dict[str, Any]]]) -> None:
-    name, given = noted[0]
-    assert name == "begin"
-    assert {*given} == {
-        *("ret_message", "messageId", "messageType", "msgParams", "request"),
-        *("retMessageType", "retMessageNamespaces"),
-    }
-    assert given["messageType"] == "SetupDataRequest"
-    assert given["retMessageType"] == "SetupDataResponse"
-    assert given["msgParams"] == {"timeType": "unix"}
-
-
-def test_handleMessageEnd(noted: list[tuple[str, dict[str, Any]]]) -> None:
-    assert [name for name, _ in noted] == ["begin", "event", "event", "end"]
-    assert {*noted[-1][1]} == {"ret_message", "messageId"}
-
-
-def first_event(type: str) -> Event:
-    asked = read(asked_for() + data(), type=type)
-    first = asked.triggers[0]
-    return Event(Output(), asked, IPERF, Chains(asked).of(first), first)
-
-
-def test_handleEvent(
-    noted: list[tuple[str, dict[str, Any]]], archive: perfSONARBUOY, measured: Measured
-) -> None:
-    given = noted[2][1]
-    assert {*given} == {
-        *("output", "messageId", "messageType", "messageParameters", "eventType", "subject"),
-        *("filterChain", "data", "rawRequest", "doOutputMetadata"),
-    }
-    assert given["eventType"] == IPERF
-    assert given["data"].get("id") == "d1"
-    for type, expected in (("MetadataKeyRequest", "key"), ("SetupDataRequest", "datum")):
-        asked = read(asked_for() + data(), type=type)
-        event = Event(
-            Output(), asked, IPERF, Chains(asked).of(asked.triggers[0]), asked.triggers[0]
-        )
-        archive.handle(event)
-        assert not event.is_echoed
-        assert expected in etree.tostring(told(event.output)).decode()
-    event = first_event("OtherRequest")
-    with pytest.raises(NmwgError, match=r"^Invalid Message Type$") as error:
-        archive.handle(event)
-    assert error.value.event_type == "error.ma.message_type"
+def test_registerLS(archive: perfSONARBUOY, measured: Measured, tmp_path: Path) -> None:
+    # It can't choose a lookup service: told in the log.
+    assert archive.registerLS() == 0
+    place = Place()
+    archive.registrations = Registrations([place])
+    assert archive.registerLS(0.01) == 0
+    assert archive.registerLS() == 0
+    assert place.rounds == ["begin", "keep"]
+    measured.known = []
+    archive.createStorage()
+    assert archive.registerLS() == -1
+    (tmp_path / "store.xml").unlink()
+    assert archive.registerLS() == -1
+    assert len(place.rounds) == 2
 
 
 def test_maMetadataKeyRequest(archive: perfSONARBUOY) -> None:
