@@ -10,16 +10,8 @@ from aggregator.errors import CollectError, RequestError
 from aggregator.wire.dialects import OASIS
 from aggregator.wire.envelope import SOAP11, write_envelope
 from aggregator.wire.namespaces import clark
-from aggregator.wire.nmwg import (
-    DATA,
-    METADATA,
-    NMWG,
-    NMWGT,
-    SELECT,
-    SELECT_EVENT,
-    errors_of,
-    find_message,
-)
+from aggregator.wire.nmwg import DATA, METADATA, errors_of, find_message
+from aggregator.wire.nmwg_names import NMWG, NMWGT, SELECT, SELECT_EVENT
 from aggregator.wire.parse import Element, serialise_all
 
 from ._reply import ROOM, read_fault, read_soap

@@ -14,9 +14,9 @@ from aggregator.measurement.building import FromDatabase
 from aggregator.measurement.echo import Echo
 from aggregator.measurement.file_store import FileStore
 from aggregator.measurement.handling import RequestHandler
-from aggregator.measurement.names import PREFIXES
 from aggregator.measurement.origins import Databases
 from aggregator.store.measured_values import Delay, MeasuredTest, Throughput, Within
+from aggregator.wire.nmwg_names import PREFIXES
 from aggregator.wire.parse import Element, Limits
 
 NAME = "DBI:mysql:measured:localhost"

@@ -15,7 +15,8 @@ from sqlalchemy.exc import OperationalError
 
 from aggregator.store.measured_layouts import Layout
 from aggregator.store.measured_opening import open_measured
-from aggregator.store.measured_values import UNIX_EPOCH, MeasuredDatabase, MeasuredTest, Within
+from aggregator.store.measured_values import MeasuredDatabase, MeasuredTest, Within
+from aggregator.wire.nmwg_times import UNIX_EPOCH
 from tests.databases import postgresql_schema
 
 VARIABLE = "AGGREGATOR_TEST_MARIADB"

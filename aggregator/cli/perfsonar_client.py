@@ -20,7 +20,8 @@ from aggregator.client.nmwg import REPLY_LIMITS, NmwgClient
 from aggregator.client.replies import describe
 from aggregator.errors import ConfigError, RemoteError, RequestError
 from aggregator.wire import namespaces as ns
-from aggregator.wire.nmwg import PREFIXES, errors_of, find_message
+from aggregator.wire.nmwg import errors_of, find_message
+from aggregator.wire.nmwg_names import PREFIXES
 from aggregator.wire.parse import Element, Limits, parse
 
 #: Where perfSONAR's services have been.

@@ -32,7 +32,7 @@ from aggregator.measurement.output import Output, TimeIsUp, result_datum, writte
 from aggregator.measurement.registering import Registrations
 from aggregator.measurement.selecting import TimeSettings, time_settings
 from aggregator.measurement.stored import StoredData, StoredMetadata
-from aggregator.measurement.storing import Keeping, store_measurements
+from aggregator.measurement.storing import Keep, store_measurements
 from aggregator.wire.parse import Element
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class MeasurementArchive:
     """Answers for what the metadata store holds, with measurements from their origins.
 
     `tests` tells what the metadata store is built from, `static` what is added to it. `origins` are
-    by the `type` of stored keys. `keeping` is where clients may store measurements, if they may.
+    by the `type` of stored keys. `keep` keeps what clients store, if they may.
     """
 
     store: MetadataStore
@@ -57,13 +57,13 @@ class MeasurementArchive:
     tests: Callable[[], Iterable[FromDatabase]] = field(default=tuple)
     static: Callable[[], Iterable[Element]] = field(default=tuple)
     registers: bool = False
-    keeping: Keeping | None = None
+    keep: Keep | None = None
     registrations: Registrations | None = None
 
     def init(self, handler: RequestHandler) -> None:
         """Take the messages that are handled here."""
         types = (METADATA_KEY, SETUP_DATA)
-        for type in (*types, METADATA_STORAGE) if self.keeping else types:
+        for type in (*types, METADATA_STORAGE) if self.keep else types:
             handler.register_message(type, self)
 
     def create_storage(self) -> bool:
@@ -142,8 +142,8 @@ class MeasurementArchive:
             self.metadata_key_request(event)
         elif event.message.type == SETUP_DATA:
             self.setup_data_request(event)
-        elif event.message.type == METADATA_STORAGE and self.keeping is not None:
-            store_measurements(event, self.keeping)
+        elif event.message.type == METADATA_STORAGE and self.keep is not None:
+            store_measurements(event, self.keep)
         else:
             raise NmwgError("error.ma.message_type", "Invalid Message Type")
 

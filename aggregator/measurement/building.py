@@ -9,8 +9,9 @@ from typing import NamedTuple
 from lxml import etree
 
 from aggregator.errors import MalformedRequest
-from aggregator.measurement.message import DATA, EVENT_TYPE, KEY, METADATA, PARAMETER, PARAMETERS
-from aggregator.measurement.names import (
+from aggregator.store.measured_values import Kind, MeasuredTest
+from aggregator.wire.nmwg_metadata import DATA, EVENT_TYPE, KEY, METADATA, PARAMETER, PARAMETERS
+from aggregator.wire.nmwg_names import (
     ACHIEVABLE_EVENT,
     BUCKETS_EVENT,
     IPERF,
@@ -21,7 +22,6 @@ from aggregator.measurement.names import (
     OWAMP_EVENT,
     SUMMARY_EVENT,
 )
-from aggregator.store.measured_values import Kind, MeasuredTest
 from aggregator.wire.parse import Element, parse
 
 STORE = f"{{{NMWG}}}store"

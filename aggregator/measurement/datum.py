@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
-from aggregator.measurement.names import BUCKETS, IPERF, NMWG, SUMMARY
-from aggregator.measurement.times import shown_iso, shown_unix
 from aggregator.store.measured_values import Delay, Throughput
+from aggregator.wire.nmwg_names import BUCKETS, IPERF, NMWG, SUMMARY
+from aggregator.wire.nmwg_times import shown_iso, shown_unix
 
 #: Measurements in one piece of a reply.
 _PIECE = 500

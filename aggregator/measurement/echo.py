@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from aggregator.measurement.handling import Event, RequestHandler
 from aggregator.measurement.message import Message
-from aggregator.measurement.names import ECHO_EVENT
 from aggregator.measurement.output import Output
+from aggregator.wire.nmwg_names import ECHO_EVENT
 
 
 class Echo:

@@ -16,9 +16,9 @@ from lxml import etree
 from aggregator.errors import RequestError
 from aggregator.measurement.building import STORE
 from aggregator.measurement.metadata_store import Pair, StoreUnreadable, contents, keys_of
-from aggregator.measurement.names import NMWG
 from aggregator.measurement.searching import search_for
 from aggregator.measurement.stored import StoredMetadata
+from aggregator.wire.nmwg_names import NMWG
 from aggregator.wire.parse import Element, Limits, parse
 
 log = logging.getLogger(__name__)

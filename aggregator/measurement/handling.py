@@ -13,9 +13,10 @@ from typing import Protocol
 
 from aggregator.errors import NmwgError
 from aggregator.measurement.chains import Chain, Chains
-from aggregator.measurement.message import KEY, Message, Trigger, event_types, parameter_blocks
-from aggregator.measurement.message import value_of as value
+from aggregator.measurement.message import Message, Trigger
 from aggregator.measurement.output import Output, TimeIsUp
+from aggregator.wire.nmwg_metadata import KEY, event_types, parameter_blocks
+from aggregator.wire.nmwg_metadata import value_of as value
 from aggregator.wire.parse import Element
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from lxml import etree
 
 from aggregator.errors import NmwgError
 from aggregator.measurement.chains import Filter
-from aggregator.measurement.message import KEY, PARAMETER, PARAMETERS, parameter_blocks, value_of
-from aggregator.measurement.names import NMWG, SELECT
 from aggregator.measurement.selecting import TimeSettings
+from aggregator.wire.nmwg_metadata import KEY, PARAMETER, PARAMETERS, parameter_blocks, value_of
+from aggregator.wire.nmwg_names import NMWG, SELECT
 from aggregator.wire.parse import Element
 
 _ERROR = "error.ma.storage_result"

@@ -13,16 +13,8 @@ from aggregator.client.nmwg import NmwgClient
 from aggregator.client.soap import CallSettings
 from aggregator.errors import RemoteError
 from aggregator.wire.namespaces import clark
-from aggregator.wire.nmwg import (
-    DATA,
-    MESSAGE,
-    METADATA,
-    NMWG,
-    PERFSONAR,
-    PSSERVICE,
-    first_result,
-    key_parameter,
-)
+from aggregator.wire.nmwg import DATA, MESSAGE, METADATA, first_result, key_parameter
+from aggregator.wire.nmwg_names import NMWG, PERFSONAR, PSSERVICE
 from aggregator.wire.parse import Element, Limits
 
 #: How many metadata one message registers.

@@ -11,7 +11,7 @@ from copy import deepcopy
 from lxml import etree
 
 from aggregator.errors import NmwgError
-from aggregator.measurement.message import EVENT_TYPE, KEY
+from aggregator.wire.nmwg_metadata import EVENT_TYPE, KEY
 from aggregator.wire.parse import Element, text_of
 
 

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from aggregator.errors import NmwgError, RequestError
-from aggregator.measurement.names import NMWG
-from aggregator.wire.parse import Element, Limits, parse, serialise, text_of
-
-_DECLARED = re.compile(r' xmlns(:\w+)?="[^"]*"')
-
-MESSAGE = f"{{{NMWG}}}message"
-METADATA = f"{{{NMWG}}}metadata"
-DATA = f"{{{NMWG}}}data"
-KEY = f"{{{NMWG}}}key"
-EVENT_TYPE = f"{{{NMWG}}}eventType"
-PARAMETERS = f"{{{NMWG}}}parameters"
-PARAMETER = f"{{{NMWG}}}parameter"
+from aggregator.wire.nmwg_metadata import DATA, MESSAGE, METADATA, PARAMETER, PARAMETERS, value_of
+from aggregator.wire.nmwg_names import NMWG
+from aggregator.wire.parse import Element, Limits, parse
 
 
 class Trigger(NamedTuple):
@@ -85,34 +75,6 @@ def message_of(element: Element) -> Message:
 def _told(block: Element) -> Iterator[tuple[str, str]]:
     for one in block.iterchildren(PARAMETER):
         yield one.get("name", ""), value_of(one)
-
-
-def value_of(parameter: Element) -> str:
-    """A parameter's value: its text, or its attribute `value`."""
-    return text_of(parameter) or parameter.get("value", "")
-
-
-def setting_of(parameter: Element) -> str:
-    """A setting's value as databases hand it over: an element in it, as a schedule's, is text."""
-    inner = next(parameter.iterchildren("*"), None)
-    if inner is None:
-        return value_of(parameter)
-    return _DECLARED.sub("", serialise(inner).decode())
-
-
-def parameter_blocks(element: Element) -> Iterator[Element]:
-    """The parameters of a metadata or key, of whatever namespace."""
-    yield from element.iterchildren("{*}parameters")
-
-
-def event_types(metadata: Element) -> list[str]:
-    """The event types of a metadata in their order, those among its parameters after them."""
-    found = [text_of(one) for one in metadata.iterchildren(EVENT_TYPE)]
-    for block in parameter_blocks(metadata):
-        for one in block.iterchildren("{*}parameter"):
-            if one.get("name") in ("eventType", "supportedEventType"):
-                found.append(value_of(one))
-    return [one for one in found if one]
 
 
 def _unreadable(detail: str) -> NmwgError:

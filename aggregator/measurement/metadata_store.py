@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from aggregator.errors import MeasurementError
-from aggregator.measurement.message import DATA, METADATA
 from aggregator.measurement.stored import StoredData, StoredMetadata, stored_data
+from aggregator.wire.nmwg_metadata import DATA, METADATA
 from aggregator.wire.parse import Element
 
 

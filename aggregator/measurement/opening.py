@@ -70,7 +70,7 @@ def open_archive(settings: Settings, store: Store) -> Opened:
         origins,
         tests=tests,
         registers=given.enable_registration,
-        keeping=own if given.storage else None,
+        keep=own.keep if given.storage else None,
     )
     return Opened(archive, databases, own if given.own_tables else None, tests)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from aggregator.measurement import datum
-from aggregator.measurement.names import BUCKETS_EVENT
 from aggregator.measurement.selecting import TimeSettings
 from aggregator.measurement.stored import StoredData, StoredMetadata, measured_test
 from aggregator.store.measured_values import MeasuredDatabase
+from aggregator.wire.nmwg_names import BUCKETS_EVENT
 
 
 class NoData(Exception):

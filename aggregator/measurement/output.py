@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 from lxml import etree
 
 from aggregator.errors import NmwgError
-from aggregator.measurement.names import NMWG, NMWGR
+from aggregator.wire.nmwg_names import NMWG, NMWGR
 from aggregator.wire.parse import Element
 
 _LEAST_ID, _GREATEST_ID = 1048576, 17825791

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from aggregator.measurement.merging import subject_of
-from aggregator.measurement.message import event_types, parameter_blocks, value_of
-from aggregator.measurement.names import NMWG, SELECT
+from aggregator.wire.nmwg_metadata import event_types, parameter_blocks, value_of
+from aggregator.wire.nmwg_names import NMWG, SELECT
 from aggregator.wire.parse import Element, text_of
 
 #: Values in one search; what is stored has a dozen.

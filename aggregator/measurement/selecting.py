@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from aggregator.measurement.chains import Chain
-from aggregator.measurement.message import KEY, parameter_blocks, value_of
-from aggregator.measurement.names import NMTM
-from aggregator.measurement.times import LATEST, from_iso, from_unix
 from aggregator.store.measured_values import Within
+from aggregator.wire.nmwg_metadata import KEY, parameter_blocks, value_of
+from aggregator.wire.nmwg_names import NMTM
+from aggregator.wire.nmwg_times import LATEST, from_iso, from_unix
 from aggregator.wire.parse import Element, text_of
 
 _SECOND = 1 << 32

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from aggregator.measurement.message import KEY, event_types, parameter_blocks, setting_of, value_of
-from aggregator.measurement.names import BUCKETS_EVENT, BWCTL_EVENT, IPERF_EVENT, OWAMP_EVENT
+from aggregator.archive.measurements import kind_of
 from aggregator.store.measured_values import Kind, MeasuredTest
+from aggregator.wire.nmwg_metadata import (
+    KEY,
+    ends_of,
+    event_types,
+    parameter_blocks,
+    setting_of,
+    value_of,
+)
 from aggregator.wire.parse import Element, text_of
 
 #: What in a data element's key is no part of what it stands for: a rebuild may bring others.
@@ -45,13 +52,6 @@ class StoredMetadata(NamedTuple):
     def kind(self) -> Kind | None:
         """What was measured, by the event types; None where that is not known."""
         return kind_of(self.event_types)
-
-
-def kind_of(types: Collection[str]) -> Kind | None:
-    """What is measured, by its event types; None where that is not known."""
-    if OWAMP_EVENT in types or BUCKETS_EVENT in types:
-        return "owamp"
-    return "bwctl" if BWCTL_EVENT in types or IPERF_EVENT in types else None
 
 
 def stored_data(metadata: Element, data: Element) -> StoredData:
@@ -98,11 +98,3 @@ def measured_test(metadata: StoredMetadata, data: StoredData) -> MeasuredTest:
     numbers = tuple(int(one) for one in data.parameters.get("testspec", ()) if one.isdecimal())
     kind = metadata.kind or "bwctl"
     return MeasuredTest(kind, ends.get("src", ""), ends.get("dst", ""), parameters, numbers)
-
-
-def ends_of(metadata: Element) -> Iterator[tuple[str, str]]:
-    """The addresses that something was measured between, each with ``src`` or ``dst``."""
-    for pair in metadata.iterdescendants("{*}endPointPair"):
-        for end in pair.iterchildren("*"):
-            local = str(end.tag).rpartition("}")[2]
-            yield local, end.get("value", "") or text_of(end)

@@ -1,53 +1,24 @@
 """MetadataStorageRequest: measurements that a client stores, in the form in which they are told.
 
-A pair of a request is what a SetupDataResponse holds: a metadata with subject, event types and
-parameters, and a data element with its datum elements. Each pair is stored whole, or not at all.
+Each pair of a request is stored whole, or not at all.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Protocol, TypeVar
+from collections.abc import Callable
 
+from aggregator.archive.measurements import measured
 from aggregator.errors import MeasurementsRefused, NmwgError, StoreUnavailable
 from aggregator.measurement.handling import Event
-from aggregator.measurement.message import event_types, parameter_blocks, setting_of, value_of
-from aggregator.measurement.names import BUCKETS, IPERF, SUMMARY
-from aggregator.measurement.stored import ends_of, kind_of
-from aggregator.measurement.times import from_shown
-from aggregator.store.measured_values import Delay, Kind, MeasuredTest, Throughput
-from aggregator.wire.parse import Element
+from aggregator.store.measured_writing import Prepared
 
 STORED = "success.ma.added"
-#: The names of settings, in the order in which they are told.
-PARAMETERS: Mapping[Kind, tuple[str, ...]] = {
-    "bwctl": ("protocol", "windowSize", "bandwidthLimit", "bufferLength", "timeDuration"),
-    "owamp": ("count", "bucket_width", "schedule", "DSCP", "timeout", "packet_padding"),
-}
-_DATUM: Mapping[Kind, tuple[str, ...]] = {
-    "bwctl": (f"{{{IPERF}}}datum",),
-    "owamp": (f"{{{SUMMARY}}}datum", f"{{{BUCKETS}}}datum"),
-}
-#: Characters of an address and of a setting.
-_LONGEST = 200
-_COUNT = re.compile("[0-9]{1,18}", re.ASCII)
-_INTERVAL = re.compile(r'<interval type="[a-z]{1,20}">[0-9.eE+-]{1,30}</interval>', re.ASCII)
-T = TypeVar("T")
+
+Keep = Callable[[Prepared], int]
+"""Keeps measurements, on disk when it returns; how many are new. What is there already stays."""
 
 
-class Keeping(Protocol):
-    """Where measurements are kept; what is there already stays, and is no error."""
-
-    def add_throughput(self, test: MeasuredTest, rows: Iterable[Throughput]) -> int:
-        """Keep them; they are on disk when it returns. How many are new."""
-
-    def add_delays(self, test: MeasuredTest, rows: Iterable[Delay]) -> int:
-        """The same for delays."""
-
-
-def store_measurements(event: Event, keeping: Keeping) -> None:
+def store_measurements(event: Event, keep: Keep) -> None:
     """Store one pair and say so; raises NmwgError (error.ma.storage) where nothing was stored."""
     if not event.may_store:
         raise _refused(
@@ -57,156 +28,10 @@ def store_measurements(event: Event, keeping: Keeping) -> None:
     if event.chain.filters:
         raise _refused("Measurements are stored for a metadata, not for a filter on one.")
     try:
-        test = described(event.chain.metadata)
-        data = event.trigger.element
-        if test.kind == "bwctl":
-            found = [_throughput(one) for one in _datums(data, test.kind)]
-            count = keeping.add_throughput(test, found)
-        else:
-            delays = [_delay(one) for one in _datums(data, test.kind)]
-            count = keeping.add_delays(test, delays)
+        count = keep(measured(event.chain.metadata, event.trigger.element))
     except (MeasurementsRefused, StoreUnavailable) as error:
         raise _refused(str(error)) from error
     event.output.result(STORED, f"{count} measurements were stored.", event.trigger.metadata_ref)
-
-
-def described(metadata: Element) -> MeasuredTest:
-    """The test that a metadata describes; raises MeasurementsRefused."""
-    kind = kind_of(event_types(metadata))
-    if kind is None:
-        raise MeasurementsRefused("Its eventTypes are neither of BWCTL or iperf nor of OWAMP.")
-    ends = dict(ends_of(metadata))
-    for end in ("src", "dst"):
-        _check_text(ends.get(end, ""), f"{end} of its endPointPair")
-    known = _settings(metadata, kind)
-    told = tuple((name, known[name]) for name in PARAMETERS[kind] if known.get(name))
-    return MeasuredTest(kind, ends["src"], ends["dst"], told, ())
-
-
-def _settings(metadata: Element, kind: Kind) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for block in parameter_blocks(metadata):
-        for one in block.iterchildren("{*}parameter"):
-            name = one.get("name", "")
-            if name in ("eventType", "supportedEventType"):
-                continue
-            if name not in PARAMETERS[kind]:
-                expected = ", ".join(PARAMETERS[kind])
-                raise MeasurementsRefused(
-                    f"{name[:60]!r} is no parameter of such a test; expected are {expected}."
-                )
-            value = _interval(one) if len(one) else value_of(one)
-            _check_text(value, f"parameter {name}")
-            # A setting that is zero is none.
-            found[name] = "" if value == "0" else value
-    return found
-
-
-def _interval(parameter: Element) -> str:
-    """The element that a schedule's value is, as it is kept."""
-    text = setting_of(parameter)
-    if len(parameter) != 1 or not _INTERVAL.fullmatch(text):
-        raise MeasurementsRefused('A schedule is written <interval type="exp">0.1</interval>.')
-    return text
-
-
-def _check_text(value: str, what: str) -> None:
-    if not value or len(value) > _LONGEST or not value.isprintable():
-        raise MeasurementsRefused(
-            f"{value[:60]!r} is no {what}; expected are 1 to {_LONGEST} printable characters."
-        )
-
-
-def _datums(data: Element, kind: Kind) -> list[Element]:
-    found = [one for name in _DATUM[kind] for one in data.iterchildren(name)]
-    if not found or len(found) != sum(1 for _ in data.iterchildren("*")):
-        expected = " or ".join(_DATUM[kind])
-        raise MeasurementsRefused(f"Its data element holds something else than {expected}.")
-    return found
-
-
-def _throughput(datum: Element) -> Throughput:
-    return Throughput(
-        _instant(datum, "timeValue"),
-        _number(datum, "throughput"),
-        _number(datum, "jitter"),
-        _count(datum, "lost") if datum.get("loss") is None else _count(datum, "loss"),
-        _count(datum, "sent"),
-    )
-
-
-def _delay(datum: Element) -> Delay:
-    start, end = _instant(datum, "startTime"), _instant(datum, "endTime")
-    if end < start:
-        raise MeasurementsRefused("A sample ends before it begins: endTime is before startTime.")
-    return Delay(
-        start,
-        end,
-        _number(datum, "min_delay"),
-        _number(datum, "max_delay"),
-        _count(datum, "minTTL"),
-        _count(datum, "maxTTL"),
-        _count(datum, "sent"),
-        _count(datum, "loss"),
-        _count(datum, "duplicates"),
-        _number(datum, "maxError"),
-        tuple(
-            (_required(one, "value"), _required(one, "count"))
-            for one in datum.iterdescendants("{*}value_bucket")
-        ),
-    )
-
-
-def _instant(datum: Element, name: str) -> int:
-    text = datum.get(name, "")
-    found = from_shown(text, datum.get("timeType", "unix"))
-    if found is None:
-        raise _wrong(text, name, "a time in the form of its timeType, unix or iso")
-    return found
-
-
-def _number(datum: Element, name: str) -> float | None:
-    return _read(datum, name, float, "a number", math.isfinite)
-
-
-def _count(datum: Element, name: str) -> int | None:
-    def whole(text: str) -> int:
-        if not _COUNT.fullmatch(text):
-            raise ValueError
-        return int(text)
-
-    return _read(datum, name, whole, "a whole number", lambda number: number < 2**63)
-
-
-def _required(bucket: Element, name: str) -> int:
-    negative = bucket.get(name, "").startswith("-") and name == "value"
-    copied = bucket.get(name, "").removeprefix("-") if negative else bucket.get(name, "")
-    if not _COUNT.fullmatch(copied) or int(copied) >= 2**31:
-        raise _wrong(bucket.get(name, ""), name, "a whole number")
-    return -int(copied) if negative else int(copied)
-
-
-def _read(
-    datum: Element,
-    name: str,
-    read: Callable[[str], T],
-    expected: str,
-    is_good: Callable[[T], bool],
-) -> T | None:
-    text = datum.get(name)
-    if text is None:
-        return None
-    try:
-        found = read(text)
-    except ValueError:
-        raise _wrong(text, name, expected) from None
-    if not is_good(found):
-        raise _wrong(text, name, expected)
-    return found
-
-
-def _wrong(text: str, name: str, expected: str) -> MeasurementsRefused:
-    return MeasurementsRefused(f"{text[:60]!r} is no {name}; expected is {expected}.")
 
 
 def _refused(text: str) -> NmwgError:

@@ -26,11 +26,11 @@ from aggregator.measurement.basex import (
     BasexSession,
     BasexTrouble,
 )
-from aggregator.measurement.message import DATA, METADATA
 from aggregator.measurement.metadata_store import Pair, StoreUnreadable, contents, keys_of
-from aggregator.measurement.names import NMWG
 from aggregator.measurement.searching import search_for
 from aggregator.measurement.stored import StoredData, StoredMetadata
+from aggregator.wire.nmwg_metadata import DATA, METADATA
+from aggregator.wire.nmwg_names import NMWG
 from aggregator.wire.parse import Element, Limits, parse
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from aggregator.registrant.words import could_not_register
 from aggregator.wire import namespaces as ns
 from aggregator.wire.dialects import OASIS, Dialect
 from aggregator.wire.epr import EndpointReference, read_epr, write_epr
-from aggregator.wire.nmwg import DATA, MESSAGE, METADATA, NMWG, NMWGT, PSSERVICE
+from aggregator.wire.nmwg import DATA, MESSAGE, METADATA
+from aggregator.wire.nmwg_names import NMWG, NMWGT, PSSERVICE
 from aggregator.wire.parse import Limits, parse, serialise
 
 logger = logging.getLogger(__name__)

@@ -9,12 +9,12 @@ from aggregator.config import Settings
 from aggregator.config.measurement import MeasurementSettings
 from aggregator.measurement import keeping
 from aggregator.measurement.lookup_service import LookupService, Service
-from aggregator.measurement.names import ACHIEVABLE_EVENT, IPERF_EVENT, OWAMP_EVENT, SUMMARY_EVENT
 from aggregator.measurement.opening import Opened
 from aggregator.measurement.registered_keys import RegisteredKeys
 from aggregator.measurement.registering import LookupRegistration, Registration, Registrations
 from aggregator.registrant.archive_registration import GroupRegistration, polled_content
 from aggregator.run.context import RunContext
+from aggregator.wire.nmwg_names import ACHIEVABLE_EVENT, IPERF_EVENT, OWAMP_EVENT, SUMMARY_EVENT
 
 KEY_FILE = "lsKey.json"
 _EVENTS = (IPERF_EVENT, ACHIEVABLE_EVENT, OWAMP_EVENT, SUMMARY_EVENT)

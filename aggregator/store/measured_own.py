@@ -28,7 +28,7 @@ from aggregator.store.measured_values import (
     Throughput,
     Within,
 )
-from aggregator.store.measured_writing import add_delays, add_throughput, settings_text
+from aggregator.store.measured_writing import Prepared, delays, settings_text, throughput
 from aggregator.store.statement import Row, Statement
 from aggregator.store.trouble import cause
 
@@ -92,11 +92,18 @@ class OwnMeasurements:
         They are durable when it returns. Raises MeasurementsRefused for values that can't be, and
         nothing is kept; StoreUnavailable where the store does not take them, or not all.
         """
-        return add_throughput(self._store.writer, test, rows)
+        return self._add(throughput(test, rows))
 
     def add_delays(self, test: MeasuredTest, rows: Iterable[Delay]) -> int:
         """Keep samples of delays with their buckets, as `add_throughput` does."""
-        return add_delays(self._store.writer, test, rows)
+        return self._add(delays(test, rows))
+
+    def _add(self, prepared: Prepared) -> int:
+        return sum(self.keep(one) for one in prepared.batches())
+
+    def keep(self, prepared: Prepared) -> int:
+        """Keep measurements that were checked, in one transaction; how many are new."""
+        return self._store.writer.run(prepared.into)
 
     def close(self) -> None:
         """Nothing: the store is not ours."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from aggregator.errors import MeasurementsUnavailable
 from aggregator.store.measured_ntp import SECOND, Bounds
-from aggregator.store.measured_values import UNIX_EPOCH
+from aggregator.wire.nmwg_times import UNIX_EPOCH
 
 DAY = 86400
 

@@ -12,9 +12,6 @@ from typing import Literal, NamedTuple, Protocol
 Kind = Literal["bwctl", "owamp"]
 """Throughput by iperf under BWCTL, or one-way delay by OWAMP."""
 
-UNIX_EPOCH = 2208988800
-"""Seconds from the epoch of NTP to that of Unix."""
-
 
 class MeasuredTest(NamedTuple):
     """What is measured again and again between two addresses, under the same settings.

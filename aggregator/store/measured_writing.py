@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, update
 
@@ -24,7 +24,6 @@ from aggregator.store.measured_values import Delay, Kind, MeasuredTest, Throughp
 from aggregator.store.statement import Statement
 from aggregator.store.upsert import or_nothing
 from aggregator.store.write import Write
-from aggregator.store.writer import Writer
 
 Values = tuple[Any, ...]
 #: Rows of one transaction.
@@ -47,22 +46,39 @@ def settings_text(test: MeasuredTest) -> str:
     return json.dumps(test.parameters, separators=(",", ":"))
 
 
-def add_throughput(writer: Writer, test: MeasuredTest, rows: Iterable[Throughput]) -> int:
-    """Keep measurements of throughput; how many were not there before."""
+class Prepared(NamedTuple):
+    """Measurements of one test that were checked, on their way into the store."""
+
+    test: MeasuredTest
+    rows: Sequence[Values]
+    keep: Callable[[Write, int, Sequence[Values]], int]
+
+    def into(self, write: Write) -> int:
+        """Keep all of them in one transaction; how many were not there before."""
+        return self.keep(write, _number(write, self.test), self.rows) if self.rows else 0
+
+    def batches(self) -> Iterator[Prepared]:
+        """The same in pieces that keep no other writer waiting for long."""
+        for start in range(0, len(self.rows), SIZE):
+            yield self._replace(rows=self.rows[start : start + SIZE])
+
+
+def throughput(test: MeasuredTest, rows: Iterable[Throughput]) -> Prepared:
+    """Measurements of throughput; raises MeasurementsRefused for values that can't be kept."""
     _check_test(test, "bwctl")
     values = []
     for row in rows:
         _check(row, instants=row[:1], reals=row[1:3], counts=row[3:5])
         values.append((row[0] - HALF, *row[1:]))
-
-    def keep(write: Write, number: int, batch: Sequence[Values]) -> int:
-        return write.insert(KEEP_THROUGHPUT, [(number, *one) for one in batch])
-
-    return _add(writer, test, values, keep)
+    return Prepared(test, values, _keep_throughput)
 
 
-def add_delays(writer: Writer, test: MeasuredTest, rows: Iterable[Delay]) -> int:
-    """Keep samples of delays, with their buckets; how many samples were not there before."""
+def _keep_throughput(write: Write, number: int, rows: Sequence[Values]) -> int:
+    return write.insert(KEEP_THROUGHPUT, [(number, *one) for one in rows])
+
+
+def delays(test: MeasuredTest, rows: Iterable[Delay]) -> Prepared:
+    """Samples of delays with their buckets; raises as `throughput` does."""
     _check_test(test, "owamp")
     values = []
     for row in rows:
@@ -74,35 +90,17 @@ def add_delays(writer: Writer, test: MeasuredTest, rows: Iterable[Delay]) -> int
             places=[place for place, _ in row.buckets],
         )
         values.append((row[0] - HALF, row[1] - HALF, *row[2:]))
-
-    def keep(write: Write, number: int, batch: Sequence[Values]) -> int:
-        length = min(HALF - 1, max(one[1] - one[0] for one in batch))
-        write.run(LENGTHEN, of=number, length=length)
-        buckets = chain.from_iterable(
-            ((number, *one[:2], place, count) for place, count in one[-1]) for one in batch
-        )
-        write.insert(KEEP_BUCKETS, list(buckets))
-        return write.insert(KEEP_DELAYS, [(number, *one[:-1]) for one in batch])
-
-    return _add(writer, test, values, keep)
+    return Prepared(test, values, _keep_delays)
 
 
-def _add(
-    writer: Writer,
-    test: MeasuredTest,
-    rows: Sequence[Values],
-    keep: Callable[[Write, int, Sequence[Values]], int],
-) -> int:
-    """Keep rows, each batch in a transaction of its own."""
-
-    def unit(write: Write, batch: Sequence[Values]) -> int:
-        return keep(write, _number(write, test), batch)
-
-    kept = 0
-    for start in range(0, len(rows), SIZE):
-        batch = rows[start : start + SIZE]
-        kept += writer.run(lambda write, batch=batch: unit(write, batch))  # type: ignore[misc]
-    return kept
+def _keep_delays(write: Write, number: int, rows: Sequence[Values]) -> int:
+    length = min(HALF - 1, max(one[1] - one[0] for one in rows))
+    write.run(LENGTHEN, of=number, length=length)
+    buckets = chain.from_iterable(
+        ((number, *one[:2], place, count) for place, count in one[-1]) for one in rows
+    )
+    write.insert(KEEP_BUCKETS, list(buckets))
+    return write.insert(KEEP_DELAYS, [(number, *one[:-1]) for one in rows])
 
 
 def _number(write: Write, test: MeasuredTest) -> int:

@@ -11,30 +11,8 @@ from dataclasses import dataclass
 from aggregator.errors import MalformedRequest
 from aggregator.wire.envelope import SOAP11, VERSIONS, write_envelope
 from aggregator.wire.namespaces import clark
+from aggregator.wire.nmwg_names import NMWG, NMWGR
 from aggregator.wire.parse import Element, serialise, text_of
-
-_BASE = "http://ggf.org/ns/nmwg/"
-NMWG = f"{_BASE}base/2.0/"
-NMWGT = f"{_BASE}topology/2.0/"
-NMWGR = f"{_BASE}result/2.0/"
-SELECT = f"{_BASE}ops/select/2.0/"
-PERFSONAR = f"{_BASE}tools/org/perfsonar/1.0/"
-PSSERVICE = f"{_BASE}tools/org/perfsonar/service/1.0/"
-SELECT_EVENT = SELECT.rstrip("/")
-#: Prefixes as the field writes them.
-PREFIXES = {
-    "nmwg": NMWG,
-    "nmtm": f"{_BASE}time/2.0/",
-    "nmwgt": NMWGT,
-    "nmwgr": NMWGR,
-    "select": SELECT,
-    "iperf": f"{_BASE}tools/iperf/2.0/",
-    "bwctl": f"{_BASE}tools/bwctl/2.0/",
-    "owamp": f"{_BASE}tools/owamp/2.0/",
-    "summary": f"{_BASE}characteristic/delay/summary/20070921/",
-    "perfsonar": PERFSONAR,
-    "psservice": PSSERVICE,
-}
 
 MESSAGE = clark(NMWG, "message")
 METADATA = clark(NMWG, "metadata")

@@ -12,10 +12,10 @@ import pytest
 from aggregator.measurement.building import FromDatabase, build
 from aggregator.measurement.file_store import FileStore
 from aggregator.measurement.metadata_store import MetadataStore
-from aggregator.measurement.names import IPERF, NMWG, NMWGT, OWAMP, SELECT
 from aggregator.measurement.stored import StoredMetadata
 from aggregator.measurement.xmldb_store import XmldbStore
 from aggregator.store.measured_values import Kind, MeasuredTest
+from aggregator.wire.nmwg_names import IPERF, NMWG, NMWGT, OWAMP, SELECT
 from aggregator.wire.parse import Element, parse
 
 #: Both kinds of metadata store.

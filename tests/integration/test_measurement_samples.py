@@ -18,9 +18,9 @@ from aggregator.measurement import perfSONARBUOY
 from aggregator.measurement.answering import Endpoint
 from aggregator.measurement.building import FromDatabase
 from aggregator.measurement.file_store import FileStore
-from aggregator.measurement.names import NMWG
 from aggregator.measurement.origins import Databases
 from aggregator.store.measured_values import MeasuredDatabase
+from aggregator.wire.nmwg_names import NMWG
 from tests.measured import endpoint, message, metadata, pair, reply
 from tests.measured_kit import KINDS, laid
 from tests.measured_samples import bare, complaints, facts, fill, request, response, samples

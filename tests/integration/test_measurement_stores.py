@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from aggregator.measurement.metadata_store import MetadataStore
-from aggregator.measurement.names import (
+from aggregator.measurement.searching import MOST_VALUES
+from aggregator.measurement.stored import StoredMetadata
+from aggregator.wire.nmwg_names import (
     ACHIEVABLE_EVENT,
     BUCKETS_EVENT,
     IPERF_EVENT,
     OWAMP_EVENT,
     SUMMARY_EVENT,
 )
-from aggregator.measurement.searching import MOST_VALUES
-from aggregator.measurement.stored import StoredMetadata
 from tests.integration.measurement_kit import (
     ALL,
     KINDS,

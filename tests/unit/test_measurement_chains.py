@@ -7,7 +7,8 @@ from lxml import etree
 
 from aggregator.errors import NmwgError
 from aggregator.measurement.chains import LONGEST, Chain, Chains
-from aggregator.measurement.message import Message, event_types, read_message, value_of
+from aggregator.measurement.message import Message, read_message
+from aggregator.wire.nmwg_metadata import event_types, value_of
 from aggregator.wire.parse import Limits
 from tests.measured import data, find, key, message, metadata, pair, parameter, select
 

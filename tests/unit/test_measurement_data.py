@@ -12,8 +12,8 @@ from aggregator.errors import (
     NothingMeasured,
 )
 from aggregator.measurement.answering import Endpoint
-from aggregator.measurement.names import BUCKETS, SUMMARY
 from aggregator.store.measured_values import Delay, Throughput
+from aggregator.wire.nmwg_names import BUCKETS, SUMMARY
 from tests.measured import (
     BUCKETS_EVENT,
     IPERF_EVENT,

@@ -12,7 +12,8 @@ from aggregator.errors import RemoteError
 from aggregator.measurement.lookup_service import LookupRefused, LookupService, Service, chunks
 from aggregator.measurement.registered_keys import RegisteredKey, RegisteredKeys
 from aggregator.measurement.registering import LookupRegistration, Registrations, checksum_of
-from aggregator.wire.nmwg import METADATA, NMWG
+from aggregator.wire.nmwg import METADATA
+from aggregator.wire.nmwg_names import NMWG
 from aggregator.wire.parse import Element, parse
 from tests.nmwg_peer import message, pair
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +9,9 @@ import pytest
 
 from aggregator.errors import MeasurementsRefused
 from aggregator.measurement.answering import Endpoint
-from aggregator.store.measured_values import Delay, MeasuredTest, Throughput
+from aggregator.store.measured_ntp import HALF
+from aggregator.store.measured_values import MeasuredTest
+from aggregator.store.measured_writing import Prepared
 from tests.measured import (
     INTERVAL,
     NOON,
@@ -41,19 +42,14 @@ SAMPLE = (
 class Kept:
     """What was to be kept."""
 
-    throughputs: list[tuple[MeasuredTest, list[Throughput]]] = field(default_factory=list)
-    delays: list[tuple[MeasuredTest, list[Delay]]] = field(default_factory=list)
+    found: list[Prepared] = field(default_factory=list)
     trouble: Exception | None = None
 
-    def add_throughput(self, test: MeasuredTest, rows: Iterable[Throughput]) -> int:
+    def keep(self, prepared: Prepared) -> int:
         if self.trouble is not None:
             raise self.trouble
-        self.throughputs.append((test, list(rows)))
-        return len(self.throughputs[-1][1])
-
-    def add_delays(self, test: MeasuredTest, rows: Iterable[Delay]) -> int:
-        self.delays.append((test, list(rows)))
-        return len(self.delays[-1][1])
+        self.found.append(prepared)
+        return len(prepared.rows)
 
 
 @pytest.fixture
@@ -64,7 +60,7 @@ def kept() -> Kept:
 @pytest.fixture
 def served(kept: Kept, tmp_path: Path) -> Endpoint:
     archive = archive_of(Measured(), tmp_path)
-    archive.keeping = kept
+    archive.keep = kept.keep
     return endpoint(archive)
 
 
@@ -93,12 +89,9 @@ def test_throughput_is_stored(served: Endpoint, kept: Kept) -> None:
         ("success.ma.added", "1 measurements were stored.")
     ]
     told = (("protocol", "TCP"), ("timeDuration", "10"))
-    assert kept.throughputs == [
-        (
-            MeasuredTest("bwctl", "192.0.2.1", "192.0.2.2", told, ()),
-            [Throughput(NOON + 7, 9.5e8, None, None, 10)],
-        )
-    ]
+    [prepared] = kept.found
+    assert prepared.test == MeasuredTest("bwctl", "192.0.2.1", "192.0.2.2", told, ())
+    assert prepared.rows == [(NOON + 7 - HALF, 9.5e8, None, None, 10)]
 
 
 def test_delays_are_stored(served: Endpoint, kept: Kept) -> None:
@@ -106,10 +99,10 @@ def test_delays_are_stored(served: Endpoint, kept: Kept) -> None:
     block = settings(schedule, parameter("count", "600"), parameter("timeout", "0"))
     [(code, _)] = store(served, described(types=OWAMP, inner=block) + holding(SAMPLE))
     assert code == "success.ma.added"
-    [(test, [row])] = kept.delays
+    [(test, [row], _)] = kept.found
     assert test.parameters == (("count", "600"), ("schedule", INTERVAL))
-    assert (row.start, row.end) == (NOON + 5, NOON + 60 * SECOND)
-    assert (row.min_delay, row.max_delay, row.lost, row.sent) == (0.01, None, 0, None)
+    assert row[:2] == (NOON + 5 - HALF, NOON + 60 * SECOND - HALF)
+    assert row[2:] == (0.01, None, None, None, None, 0, None, None, ())
 
 
 def test_histograms_are_stored(served: Endpoint, kept: Kept) -> None:
@@ -120,14 +113,14 @@ def test_histograms_are_stored(served: Endpoint, kept: Kept) -> None:
         "</b:value_buckets></b:datum>"
     )
     store(served, described(types=OWAMP) + holding(buckets))
-    assert kept.delays[0][1][0].buckets == ((-2, 3), (4, 5))
+    assert kept.found[0].rows[0][-1] == ((-2, 3), (4, 5))
 
 
 def test_who_is_not_known_stores_nothing(served: Endpoint, kept: Kept) -> None:
     [(code, text)] = store(served, described() + holding(ROW), may_store=False)
     assert code == "error.ma.storage"
     assert "needs a token" in text
-    assert kept.throughputs == []
+    assert kept.found == []
 
 
 def test_without_the_setting_it_is_unsupported(tmp_path: Path) -> None:
@@ -145,7 +138,7 @@ def test_each_pair_is_whole_and_on_its_own(served: Endpoint, kept: Kept) -> None
     wrong = ROW.replace("9.5e8", "fast")
     inner = described() + holding(ROW, wrong) + other + holding(ROW, ref="m2")
     assert [code for code, _ in store(served, inner)] == ["error.ma.storage", "success.ma.added"]
-    assert len(kept.throughputs) == 1
+    assert len(kept.found) == 1
 
 
 @pytest.mark.parametrize(
@@ -181,7 +174,7 @@ def test_what_is_refused_and_why(served: Endpoint, kept: Kept, inner: str, told:
     [(code, text)] = store(served, inner)
     assert code == "error.ma.storage"
     assert told in text
-    assert (kept.throughputs, kept.delays) == ([], [])
+    assert kept.found == []
 
 
 def test_what_the_database_refuses_is_told(served: Endpoint, kept: Kept) -> None:

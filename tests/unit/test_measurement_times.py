@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aggregator.measurement.times import LATEST, from_iso, from_unix, shown_iso, shown_unix
+from aggregator.wire.nmwg_times import LATEST, from_iso, from_unix, shown_iso, shown_unix
 
 #: Of data of the field: 64 bits, as unix, as iso.
 KNOWN = (

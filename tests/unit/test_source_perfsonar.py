@@ -15,7 +15,8 @@ from aggregator.testing import ManualClock, ScriptedHttp, StubContext
 from aggregator.wire.envelope import read_envelope
 from aggregator.wire.epr import EndpointReference
 from aggregator.wire.namespaces import AGG
-from aggregator.wire.nmwg import ACTION, DATA, METADATA, NMWG, find_message
+from aggregator.wire.nmwg import ACTION, DATA, METADATA, find_message
+from aggregator.wire.nmwg_names import NMWG
 from aggregator.wire.parse import Element, parse
 from tests.nmwg_peer import ANSWERS, DATUM, EMPTY, SUBJECT, envelope, message, pair, result
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from aggregator.errors import MalformedRequest
-from aggregator.measurement import names
 from aggregator.wire import nmwg
 from aggregator.wire.envelope import read_envelope
 from aggregator.wire.parse import Element, parse
@@ -97,9 +96,3 @@ def test_parameters_of_keys_are_read() -> None:
     as_value = key.format('<nmwg:parameter name="lsKey" value="k2"/>')
     assert nmwg.key_parameter(message(as_value), "lsKey") == "k2"
     assert nmwg.key_parameter(message(as_value), "maKey") == ""
-
-
-def test_names_are_those_of_measurement_archives() -> None:
-    for name in ("NMWG", "NMWGT", "NMWGR", "SELECT", "PERFSONAR", "PSSERVICE", "SELECT_EVENT"):
-        assert getattr(nmwg, name) == getattr(names, name)
-    assert nmwg.PREFIXES == names.PREFIXES

@@ -11,8 +11,8 @@ import time
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from aggregator.store.measured_values import UNIX_EPOCH
-
+UNIX_EPOCH = 2208988800
+"""Seconds from the epoch of NTP to that of Unix."""
 LATEST = 2**64 - 1
 _FRACTION = 0xFFFFFFFF
 _DAY = 86400
