@@ -279,6 +279,7 @@ class StubContext:
     run_probe: Any = no_probe
     tables: Any = None
     archive: Any = field(default_factory=RecordingPorts)
+    measurements: Any = field(default_factory=RecordingPorts)
     now: int = 0
     consumers: Any = field(default_factory=ScriptedConsumers)
     events: Any = field(default_factory=ScriptedEvents)

@@ -15,6 +15,7 @@ from aggregator.contract import (
     Events,
     Http,
     Login,
+    Measurements,
     RunProbe,
     SinkTables,
     Triggers,
@@ -172,6 +173,7 @@ class DeliveryContext:
     group: str
     tables: SinkTables
     archive: Archive
+    measurements: Measurements
     clock: Callable[[], int]
     offered_triggers: Triggers | None = None
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from aggregator.archive.keeping import Archives
+from aggregator.archive.keeping_measurements import DeliveredMeasurements
 from aggregator.collect import metrics
 from aggregator.collect.content import check_content, is_shipped, plain
 from aggregator.collect.context import DeliveryContext
@@ -104,7 +105,8 @@ class Delivering:
         if self.watching is not None:
             triggers = SinkTriggers(self.watching, tables, assigned)
         now = self.store.clock.now
-        return DeliveryContext(self.sink.name, self.group, tables, archive, now, triggers)
+        kept = DeliveredMeasurements(tables.join)
+        return DeliveryContext(self.sink.name, self.group, tables, archive, kept, now, triggers)
 
     def _checked(self, published: Sequence[Answer], expected: int) -> Sequence[Answer]:
         try:

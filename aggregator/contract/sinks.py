@@ -36,6 +36,16 @@ class Archive(Protocol):
         """Keep deliveries, in the transaction of the delivery. What came before is kept once."""
 
 
+class Measurements(Protocol):
+    """The tables of the service's own measurement archive."""
+
+    async def keep(self, deliveries: Sequence[Delivery]) -> None:
+        """Keep what nmwg:message documents among deliveries tell, in the delivery's transaction.
+
+        Documents of other kinds are passed by. Raises DeliverError where one can't be read.
+        """
+
+
 class SinkTables(Protocol):
     """A sink's own tables. What is written joins the transaction of the delivery."""
 
@@ -78,6 +88,10 @@ class SinkContext(Protocol):
     @property
     def archive(self) -> Archive:
         """The archive of the group."""
+
+    @property
+    def measurements(self) -> Measurements:
+        """The service's own measurement archive."""
 
     @property
     def triggers(self) -> Triggers:
