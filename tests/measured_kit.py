@@ -133,8 +133,9 @@ class Laid:
         if not rows:
             return
         names = list(rows[0])
+        into = self.quoted(table).replace(":", r"\:").replace("%%", "%")
         sql = (
-            f"INSERT INTO {self.quoted(table)} ({', '.join(map(self.quoted, names))})"
+            f"INSERT INTO {into} ({', '.join(map(self.quoted, names))})"
             f" VALUES ({', '.join(f':{name}' for name in names)})"
         )
         with self.engine.connect() as connection:

@@ -14,7 +14,7 @@ from aggregator.store.measured_connections import Connections, Row
 from aggregator.store.measured_finding import Finding
 from aggregator.store.measured_layouts import Tables
 from aggregator.store.measured_limits import Budget
-from aggregator.store.measured_ntp import ALL, SECOND, Bounds, bounds
+from aggregator.store.measured_ntp import ALL, HALF, SECOND, Bounds, bounds
 from aggregator.store.measured_pages import (
     BEGINS,
     ENDS,
@@ -116,7 +116,8 @@ class BuoyDatabase:
         sets = self._sets(reading)
         if not sets:
             raise NothingMeasured("No data in database")
-        if not test.numbers:
+        numbers = [number for number in test.numbers if 0 <= number < HALF]
+        if not numbers:
             return
         looked = is_known = False
         for tables in within(sets, asked, longest=self._tables.longest):
@@ -124,7 +125,7 @@ class BuoyDatabase:
             senders, receivers = self._nodes(reading, tables, test)
             is_known |= bool(senders or receivers)
             if senders and receivers:
-                yield tables, Path(senders, receivers, test.numbers)
+                yield tables, Path(senders, receivers, numbers)
         if looked and not is_known:
             raise AddressesUnknown("", "")
 

@@ -54,7 +54,6 @@ class Connections:
         self.name = _name(parsed)
         self.dialect = parsed.get_backend_name()
         self._engine = _engine(parsed, pool_size)
-        self._quote = self._engine.dialect.identifier_preparer.quote_identifier
 
     @property
     def is_sqlite(self) -> bool:
@@ -62,8 +61,11 @@ class Connections:
         return self.dialect == "sqlite"
 
     def quoted(self, *names: str) -> str:
-        """Identifiers, quoted, with commas between them."""
-        return ", ".join(self._quote(name) for name in names)
+        """Identifiers, quoted, with commas between them, as they stand in a text of SQL."""
+        mark = "`" if self.dialect in _MYSQL else '"'
+        doubled = (f"{mark}{name.replace(mark, 2 * mark)}{mark}" for name in names)
+        # A colon would begin a parameter.
+        return ", ".join(doubled).replace(":", r"\:")
 
     def rows(self, sql: str, budget: Budget, **values: Any) -> Sequence[Row]:
         """All rows of a SELECT; the values of a parameter that is a list stand in parentheses."""

@@ -71,7 +71,7 @@ class Finding:
             self._seen[tables.prefix] = seen
         elif newest > seen.newest:
             found = _ids(reading, tables, seen.newest - _LATE)
-            if found - seen.ids:
+            if found - seen.ids or len(seen.named) < len(seen.ids):
                 seen.ids |= found
                 seen.named = _with_names(reading, tables, seen.ids)
             seen.newest = newest

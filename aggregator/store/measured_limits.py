@@ -56,19 +56,21 @@ def limited(connection: Connection, seconds: float) -> Iterator[None]:
         with _interrupted(driver, seconds):
             yield
         return
-    silence = seconds + _GRACE
+    # PyMySQL has no other name for what it sets at each read.
+    silence = "limit" if dialect.name == "postgresql" else "_read_timeout"
+    before = getattr(driver, silence)
+    setattr(driver, silence, seconds + _GRACE)
     if dialect.name == "postgresql":
-        driver.limit = silence
-        connection.exec_driver_sql(f"SET statement_timeout = {millis}")
-    else:
-        # The driver has no other name for what it sets at each read.
-        driver._read_timeout = silence
-        is_mariadb = bool(getattr(dialect, "is_mariadb", False))
+        setting = f"statement_timeout = {millis}"
+    elif getattr(dialect, "is_mariadb", False):
         setting = f"max_statement_time = {seconds:.3f}"
-        if not is_mariadb:
-            setting = f"max_execution_time = {millis}"
+    else:
+        setting = f"max_execution_time = {millis}"
+    try:
         connection.exec_driver_sql(f"SET {setting}")
-    yield
+        yield
+    finally:
+        setattr(driver, silence, before)
 
 
 @contextmanager

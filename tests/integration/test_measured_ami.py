@@ -40,7 +40,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Laid]:
 @pytest.fixture
 def filled(database: Laid) -> Laid:
     """Three nodes in two meshes of TCP tests, and in one of another kind."""
-    nodes = enumerate((("CHIC", A), ("NYCM", B), ('no`"de', C)), 1)
+    nodes = enumerate((("CHIC", A), ("NYCM", B), ('no`"d:e %s', C)), 1)
     database.insert(
         "nodes", [{"node_id": n, "node_name": name, "addr": addr} for n, (name, addr) in nodes]
     )
@@ -53,7 +53,7 @@ def filled(database: Laid) -> Laid:
     measured(database, "BW_TCP4_CHIC_NYCM", ntp(JUNE), ntp(JUNE + 60, 5))
     measured(database, "BW_more_CHIC_NYCM", ntp(JUNE + 30))
     measured(database, "BW_UDP4_CHIC_NYCM", ntp(JUNE + 1))
-    measured(database, 'BW_TCP4_CHIC_no`"de', ntp(JUNE + 2))
+    measured(database, 'BW_TCP4_CHIC_no`"d:e %s', ntp(JUNE + 2))
     measured(database, "BW_TCP4_NYCM_CHIC")
     return database
 

@@ -157,6 +157,7 @@ class TestReading:
         database = filled.opened()
         assert times(database, TEST._replace(numbers=(5,))) == []
         assert times(database, TEST._replace(numbers=())) == []
+        assert times(database, TEST._replace(numbers=(-1, 2**70))) == []
         of_delays = TEST._replace(kind="owamp")
         assert times(database, of_delays) == []
 

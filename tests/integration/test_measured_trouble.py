@@ -76,6 +76,19 @@ def test_a_statement_without_end_is_ended_by_the_database(filled: Laid) -> None:
         connections.close()
 
 
+def test_what_is_called_mysql_is_read_as_well(tmp_path: Path) -> None:
+    with laid("mariadb", "bwctl", tmp_path) as database:
+        rows = [throughput_row(ntp(JUNE - n)) for n in range(1, 9)]
+        database.add_set("200905", nodes=NODES, settings={201: UDP}, DATA=rows)
+        reader = open_measured(database.url.replace("mariadb", "mysql", 1), layout="bwctl")
+        try:
+            assert read(reader, timeout=5) == 8
+            with locked(database), pytest.raises(MeasurementsTooSlow):
+                read(reader, timeout=0.3)
+        finally:
+            reader.close()
+
+
 def test_the_time_is_that_of_all_pages_together() -> None:
     budget = Budget(0.0, "somewhere")
     with pytest.raises(MeasurementsTooSlow, match="somewhere"), budget.spending():
