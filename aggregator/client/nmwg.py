@@ -34,19 +34,21 @@ class NmwgClient:
         )
         self._local = threading.local()
 
-    def send(self, url: str, message: Element) -> Element:
+    def send(self, url: str, message: Element, *, timeout: float | None = None) -> Element:
         """The nmwg:message with which the service at `url` answers.
 
-        `message` is one, or the envelope around one. RemoteError, saying what came instead, for
+        `message` is one, or the envelope around one; `timeout` shortens that of the settings.
+        RemoteError, saying what came instead, for
         whatever else is answered; an error that the message tells of is none.
         """
-        return find_message(self.exchange(url, message))
+        return find_message(self.exchange(url, message, timeout=timeout))
 
-    def exchange(self, url: str, message: Element) -> Element:
+    def exchange(self, url: str, message: Element, *, timeout: float | None = None) -> Element:
         """The same as the whole document that came, which holds one message."""
+        allowed = self.settings.timeout if timeout is None else min(timeout, self.settings.timeout)
         with logged_call(url, message.get("type", "message")[:60]):
             reply = self._transport().exchange(
-                url, wrapped(message), headers=_HEADERS, timeout=self.settings.timeout
+                url, wrapped(message), headers=_HEADERS, timeout=allowed
             )
             root = None
             try:

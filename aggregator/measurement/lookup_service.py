@@ -66,12 +66,12 @@ class LookupService:
         """Say that what was registered under a key is still there."""
         self._call(_message_of_key("LSKeepaliveRequest", key))
 
-    def deregister(self, key: str) -> None:
-        """End what was registered under a key."""
-        self._call(_message_of_key("LSDeregisterRequest", key))
+    def deregister(self, key: str, *, timeout: float = TIMEOUT) -> None:
+        """End what was registered under a key, within so many seconds."""
+        self._call(_message_of_key("LSDeregisterRequest", key), timeout=timeout)
 
-    def _call(self, message: Element) -> Element:
-        answer = self._client.send(self.url, message)
+    def _call(self, message: Element, *, timeout: float = TIMEOUT) -> Element:
+        answer = self._client.send(self.url, message, timeout=timeout)
         result = first_result(answer)
         if "success" not in result.event_type:
             raise LookupRefused(

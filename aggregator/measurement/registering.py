@@ -13,11 +13,20 @@ from lxml import etree
 
 from aggregator.client.replies import describe
 from aggregator.errors import AggregatorException, RemoteError
-from aggregator.measurement.lookup_service import LookupRefused, LookupService, Service, chunks
+from aggregator.measurement.lookup_service import (
+    TIMEOUT,
+    LookupRefused,
+    LookupService,
+    Service,
+    chunks,
+)
 from aggregator.measurement.registered_keys import RegisteredKey, RegisteredKeys
 from aggregator.wire.parse import Element
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that the end of one registration may take.
+END_WITHIN = 5.0
 
 
 class Registration(Protocol):
@@ -94,7 +103,7 @@ class LookupRegistration:
         if kept is None:
             return
         with logged_trouble("deregistered from", self._lookup.url):
-            self._deregister(kept.key)
+            self._deregister(kept.key, timeout=END_WITHIN)
             self._forget()
 
     def _round(self) -> None:
@@ -122,9 +131,9 @@ class LookupRegistration:
             return False
         return True
 
-    def _deregister(self, key: str) -> None:
+    def _deregister(self, key: str, *, timeout: float = TIMEOUT) -> None:
         try:
-            self._lookup.deregister(key)
+            self._lookup.deregister(key, timeout=timeout)
         except LookupRefused as refused:
             # Most often there is nothing.
             logger.debug("%s", refused)

@@ -14,7 +14,7 @@ from aggregator.client.soap import CallSettings, SoapClient
 from aggregator.errors import AggregatorException
 from aggregator.measurement.lookup_service import Service
 from aggregator.measurement.registered_keys import RegisteredKey, RegisteredKeys
-from aggregator.measurement.registering import logged_trouble
+from aggregator.measurement.registering import END_WITHIN, logged_trouble
 from aggregator.registrant.block import RegistrationParameters
 from aggregator.registrant.kept import KeptRegistration, Round
 from aggregator.registrant.registrar import Registrar
@@ -30,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 _REPLIES = Limits(size=2**20, nodes=20_000)
 _TIMEOUT = 30.0
-#: Seconds that the end of a registration may take.
-_END_WITHIN = 10.0
 
 
 def polled_content(*, millis: int, event_types: tuple[str, ...]) -> bytes:
@@ -125,8 +123,8 @@ class GroupRegistration:
             return
         with logged_trouble("removed from", self._group):
             self._registrar.stop()
-            self._thread.join(_END_WITHIN)
-            self._registrar.end_all(within=_END_WITHIN)
+            self._thread.join(END_WITHIN / 2)
+            self._registrar.end_all(within=END_WITHIN / 2)
             self._registrar.close()
         self._thread = None
 

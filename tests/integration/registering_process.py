@@ -56,7 +56,7 @@ def _registrations(given: dict[str, Any], count: list[int]) -> list[Registration
     for url in given["groups"]:
         content = plain_content(service)
         if given["polled"]:
-            content = polled_content(millis=200, event_types=(OWAMP,))
+            content = polled_content(millis=200, event_types=(given["event_type"],))
         dialect = DIALECTS[given["dialect"]]
         found.append(
             GroupRegistration(
@@ -135,6 +135,7 @@ def registering(folder: Path, **given: Any) -> Iterator[RegisteringProcess]:
         "interval": 600,
         "polled": False,
         "dialect": "oasis",
+        "event_type": OWAMP,
     } | given
     command = [sys.executable, "-m", "tests.integration.registering_process", json.dumps(given)]
     log = folder / "registering.log"

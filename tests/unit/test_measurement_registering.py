@@ -27,7 +27,7 @@ class Answering:
         self.answers = list(answers)
         self.sent: list[Element] = []
 
-    def send(self, url: str, message: Element) -> Element:
+    def send(self, url: str, message: Element, *, timeout: float) -> Element:
         self.sent.append(message)
         answer = self.answers.pop(0)
         if not answer:

@@ -175,6 +175,12 @@ class TestAnswer:
             collected(answer)
         assert caught.value.code == "too-large"
 
+    def test_much_is_read_as_little_is(self) -> None:
+        [_, data] = collected(envelope(message(pair(1, SUBJECT, DATUM * 2000))))
+        assert len(data) == 2000
+        with pytest.raises(CollectError, match="nested"):
+            collected(ANSWERS["deep"].replace("<a>", f"<a><!--{'x' * 2**18}-->", 1))
+
     def test_the_request_that_is_checked_can_be_found_again(self) -> None:
         request = plan(ASKED).data["request"]
         assert isinstance(request, list)
