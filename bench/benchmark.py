@@ -33,6 +33,7 @@ BENCHMARKS = {
     "notify": "notify",
     "archive": "archive",
     "reports": "reports",
+    "measurement": "measurement",
 }
 
 Run = Callable[[Path, Callable[[float], None]], Result]
