@@ -253,7 +253,7 @@ NAMED = {
     ("aggregator/config/groups.py", "monitored"): "that of a group that is there undeclared",
 }
 #: Words of the field as well: where the core says them, they need not name the plug-in.
-WORDS = {"archive", "trigger"}
+WORDS = {"archive", "measurement", "trigger"}
 
 
 def namings(module: Module, names: set[str]) -> Iterator[str]:

@@ -41,7 +41,7 @@ def test_the_shipped_ones_carry_names_as_mds4_gave_them() -> None:
         "PullPointAggregatorSource",
         "PerfsonarAggregatorSource",
     }
-    assert set(found.sinks) == {"index", "archive", "trigger", "monitored"}
+    assert set(found.sinks) == {"index", "archive", "trigger", "monitored", "measurement"}
     assert found.source("QueryAggregatorSource") is not None
     assert found.source("NoSuchAggregatorSource") is None
 
