@@ -29,9 +29,12 @@ def members(group: str, family: Family = "oasis") -> list[etree._Element]:
 
 
 def lifetime(group: str) -> str:
-    [entry] = members(group)
-    address = entry.findtext("{*}ServiceGroupEntryEPR/{*}Address") or ""
-    return soap.get_property(address, "rl:TerminationTime").body[0].text or ""
+    """When the entry ends; empty where there is none, or none any more."""
+    for entry in members(group):
+        address = entry.findtext("{*}ServiceGroupEntryEPR/{*}Address") or ""
+        answer = soap.get_property(address, "rl:TerminationTime")
+        return (answer.body[0].text or "") if answer.status == 200 else ""
+    return ""
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -59,13 +62,14 @@ def test_is_added_polled_and_removed(
 
 def test_is_renewed(peer: RunningPeer, group: str, tmp_path: Path) -> None:
     at = f"{peer.url}/ma/pSB"
-    with registering(tmp_path, access_point=at, groups=[group], polled=True, interval=1):
+    with registering(tmp_path, access_point=at, groups=[group], polled=True, interval=2):
         until(lambda: members(group))
-        ends = [lifetime(group)]
+        ends: set[str] = set()
 
         def renewed() -> bool:
-            ends.append(lifetime(group))
-            return len(set(ends)) > 3
+            # On a busy machine a renewal may come too late; the entry is added anew then.
+            ends.add(lifetime(group))
+            return len(ends - {""}) > 3
 
         until(renewed)
     until(lambda: members(group) == [], what="an entry that nobody renews lapses")
@@ -78,7 +82,7 @@ def test_a_restart_goes_on_with_the_entry(peer: RunningPeer, group: str, tmp_pat
         running.kill()
     before, [row] = lifetime(group), kept(tmp_path)
     with registering(tmp_path, **given):
-        until(lambda: lifetime(group) != before, what="the renewal")
+        until(lambda: lifetime(group) not in (before, ""), what="the renewal")
         assert len(members(group)) == 1
         assert kept(tmp_path) == [row]
 

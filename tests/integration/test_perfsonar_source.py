@@ -28,10 +28,10 @@ def peer() -> Iterator[RunningPeer]:
         yield running
 
 
-def config(inside: str = DECLARED) -> str:
+def config(inside: str = DECLARED, *, millis: int = 1000) -> str:
     return (
         f'<agg:AggregatorConfig xmlns:agg="{AGG}"><agg:MeasurementPollType>'
-        f"<agg:PollIntervalMillis>200</agg:PollIntervalMillis>{inside}"
+        f"<agg:PollIntervalMillis>{millis}</agg:PollIntervalMillis>{inside}"
         "</agg:MeasurementPollType></agg:AggregatorConfig>"
     )
 
@@ -70,7 +70,7 @@ def complaint(group: str, member: str) -> tuple[str, str]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_what_was_measured_is_in_the_index(peer: RunningPeer, group: str, family: Family) -> None:
     member = f"{peer.url}/ma/pSB?{family}"
-    soap.add(group, member, config=config(), family=family)
+    soap.add(group, member, config=config(millis=200), family=family)
     found = until(lambda: published(group, member, family))
     assert [one.tag for one in found] == [f"{{{NMWG}}}metadata", f"{{{NMWG}}}data"]
     assert found[1].get("metadataIdRef") == found[0].get("id")
