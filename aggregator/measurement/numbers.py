@@ -16,7 +16,8 @@ from aggregator.store.measured_values import UNIX_EPOCH, Throughput, Within
 Number = tuple[int, float]
 """An instant, and what was measured then."""
 
-_FUNCTIONS: dict[str, Callable[[Sequence[float]], float]] = {
+#: What consolidates many numbers into one, by its name in requests and stored keys.
+FUNCTIONS: dict[str, Callable[[Sequence[float]], float]] = {
     "AVERAGE": lambda values: sum(values) / len(values),
     "MIN": min,
     "MAX": max,
@@ -28,8 +29,8 @@ _SECOND = 1 << 32
 def function_for(data: StoredData, asked: Asked) -> str:
     """AVERAGE, MIN, MAX or LAST; raises NoData for another one."""
     wanted = asked.times.consolidation or data.one("consolidationFunction") or "AVERAGE"
-    if wanted.upper() not in _FUNCTIONS:
-        known = ", ".join(_FUNCTIONS)
+    if wanted.upper() not in FUNCTIONS:
+        known = ", ".join(FUNCTIONS)
         raise NoData(
             f'consolidationFunction "{wanted[:40]}" is not supported; supported are {known}.'
         )
@@ -45,7 +46,7 @@ def resolution_for(data: StoredData, asked: Asked) -> int:
 
 def consolidated(rows: Iterable[Number], width: int, function: str) -> Iterator[Number]:
     """One number for each `width` seconds, at their end; those without any are left out."""
-    of = _FUNCTIONS[function]
+    of = FUNCTIONS[function]
     step = width * _SECOND
     epoch = UNIX_EPOCH * _SECOND
 

@@ -68,7 +68,7 @@ def _read(process: subprocess.Popen[bytes], deadline: float, most: int) -> tuple
             left = deadline - time.monotonic()
             if left <= 0:
                 raise ProgramTooSlow
-            for key, _ in selector.select(left):
+            for key, _ in selector.select(min(left, 1.0)):
                 piece = os.read(key.fd, _PIECE)
                 if not piece:
                     selector.unregister(key.fd)

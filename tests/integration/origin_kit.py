@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from collections.abc import Iterable
 from xml.sax.saxutils import escape, quoteattr
+
+import pytest
 
 from aggregator.measurement.metadata_store import contents
 from aggregator.measurement.names import IPERF_EVENT
@@ -18,6 +23,15 @@ from tests.integration.measurement_kit import DECLARED, UTILIZATION
 _DATUM = re.compile(r"<(\w+:datum) [^>]*?timeType=[^>]*>")
 _ATTRIBUTE = re.compile(r' (\w+)="([^"]*)"')
 IPERF = IPERF_EVENT
+
+
+def rrdtool(*arguments: object) -> None:
+    """Run it; skips the test where it is not installed."""
+    if shutil.which("rrdtool") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("rrdtool is not installed on this machine")
+        pytest.skip("rrdtool is not installed on this machine")
+    subprocess.run(["rrdtool", *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
 def stored(event_type: str = UTILIZATION, **parameters: str) -> tuple[StoredMetadata, StoredData]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -21,20 +20,11 @@ from aggregator.measurement.output import Output
 from aggregator.measurement.rrd_origin import RrdOrigin
 from aggregator.wire.parse import DEFAULT_LIMITS
 from tests.integration.measurement_kit import DECLARED, content
-from tests.integration.origin_kit import IPERF, asking, data, numbers, stored
+from tests.integration.origin_kit import IPERF, asking, data, numbers, rrdtool, stored
 
 #: A multiple of all steps; the first number is a minute later.
 BEGIN = 1_000_000_200
 UNSUPPORTED = 'consolidationFunction "{}" is not supported; supported are AVERAGE, MIN, MAX, LAST.'
-
-
-def rrdtool(*arguments: object) -> None:
-    """Run it; skips the test where it is not installed."""
-    if shutil.which("rrdtool") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("rrdtool is not installed on this machine")
-        pytest.skip("rrdtool is not installed on this machine")
-    subprocess.run(["rrdtool", *map(str, arguments)], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.fixture
