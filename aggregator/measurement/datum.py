@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
+from xml.sax.saxutils import quoteattr
 
 from aggregator.store.measured_values import Delay, Throughput
 from aggregator.wire.nmwg_names import BUCKETS, IPERF, NMWG, SUMMARY
@@ -62,11 +63,14 @@ def delays(rows: Iterable[Delay], *, time_type: str, buckets: bool) -> Iterator[
     return _pieces(map(text, rows))
 
 
-def values(rows: Iterable[tuple[int, float]], *, time_type: str) -> Iterator[bytes]:
+def values(
+    rows: Iterable[tuple[int, float]], *, time_type: str, units: str = ""
+) -> Iterator[bytes]:
     """``nmwg:datum`` with a value, for numbers of which nothing more is known."""
     show = _clock(time_type)
     before = f'<nmwg:datum xmlns:nmwg="{NMWG}" timeType="{time_type}" timeValue="'
-    return _pieces(f'{before}{show(time)}" value="{number(value)}"/>' for time, value in rows)
+    after = f" valueUnits={quoteattr(units)}/>" if units else "/>"
+    return _pieces(f'{before}{show(time)}" value="{number(value)}"{after}' for time, value in rows)
 
 
 def number(value: float) -> str:

@@ -8,7 +8,12 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, cast, func, or_, select
 
 from aggregator.store.archive_condensing import BUCKETS
-from aggregator.store.archive_tables import archive_buckets, archive_series, archive_streams
+from aggregator.store.archive_tables import (
+    archive_buckets,
+    archive_points,
+    archive_series,
+    archive_streams,
+)
 from aggregator.store.statement import Row, Statement
 
 NAMES = Statement(
@@ -72,6 +77,34 @@ CONDENSED = Statement(
         & (_newest.c.start >= _condensed.c.start)
         & (_newest.c.start <= _condensed.c.last_at),
     )
+)
+POINTS = Statement(
+    select(archive_points.c.at, archive_points.c.value)
+    .where(
+        archive_points.c.series_id == bindparam("of"),
+        archive_points.c.at >= bindparam("since"),
+        archive_points.c.at < bindparam("until"),
+    )
+    .order_by(archive_points.c.at)
+    .limit(bindparam("most"))
+)
+KEPT = Statement(
+    select(
+        archive_buckets.c.start,
+        archive_buckets.c.count,
+        archive_buckets.c.least,
+        archive_buckets.c.most,
+        archive_buckets.c.total,
+        archive_buckets.c.last,
+        archive_buckets.c.last_at,
+    )
+    .where(
+        archive_buckets.c.series_id == bindparam("of"),
+        archive_buckets.c.start >= bindparam("since"),
+        archive_buckets.c.start < bindparam("until"),
+    )
+    .order_by(archive_buckets.c.start)
+    .limit(bindparam("most"))
 )
 
 
@@ -159,3 +192,19 @@ def read_buckets(
 def _bucket(row: Row) -> tuple[int, Bucket]:
     start, count, least, most, total, last, last_at = row
     return int(start), Bucket(int(count), least, most, total, last, int(last_at))
+
+
+def read_points(
+    connection: Connection, series_id: int, *, since: int, until: int, most: int
+) -> list[tuple[int, Bucket]]:
+    """The numbers that are kept one by one, each as a bucket of its own, the first `most`."""
+    rows = POINTS.rows(connection, of=series_id, since=since, until=until, most=most)
+    return [(int(at), Bucket(1, value, value, value, value, int(at))) for at, value in rows]
+
+
+def read_kept(
+    connection: Connection, series_id: int, *, since: int, until: int, most: int
+) -> list[tuple[int, Bucket]]:
+    """The buckets that old numbers were condensed into, by their beginning, the first `most`."""
+    rows = KEPT.rows(connection, of=series_id, since=since, until=until, most=most)
+    return [_bucket(row) for row in rows]
