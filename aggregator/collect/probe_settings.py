@@ -40,7 +40,8 @@ def _not_in(
     try:
         folder = opened(settings, allowed=())
     except ConfigError as error:
-        yield Clash((tuple((error.element or f"{section}.folder").split(".")),), error.message)
+        section, key, *below = (error.element or f"{section}.folder").split(".", 2)
+        yield Clash(((section, key),), error.message, tuple(below))
         return
     for position, name in enumerate(allowed):
         if reason := folder.refusal_of(name):
@@ -53,8 +54,15 @@ def _not_in(
 def _opened(settings: Settings, *, allowed: Collection[str]) -> ProbeFolder:
     probes = settings.probes
     folder = Path(probes.folder) if probes.folder else shipped_folder()
-    checks = {_NAGIOS: probes.nagios} if probes.nagios else {}
-    return ProbeFolder(folder, allowed=allowed, checks=checks)
+    checks = {**probes.checks, **({_NAGIOS: probes.nagios} if probes.nagios else {})}
+    try:
+        return ProbeFolder(folder, allowed=allowed, checks=checks)
+    except ConfigError as error:
+        section, _, name = (error.element or "").partition(".")
+        if section == "probes" and name in probes.checks and name != _NAGIOS:
+            # The folder does not know which settings its checks came from.
+            raise ConfigError(error.message, element=f"probes.checks.{name}") from error
+        raise
 
 
 def _actions(settings: Settings, *, allowed: Collection[str]) -> ProbeFolder:

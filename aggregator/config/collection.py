@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aggregator.config.kinds import (
     Fault,
@@ -22,6 +23,8 @@ from aggregator.config.kinds import (
 from aggregator.config.measures import duration, size
 from aggregator.config.places import file_name, network
 from aggregator.config.setting import setting
+
+T = TypeVar("T")
 
 # Link-local networks, and the addresses at which cloud hosts tell their secrets to any process:
 # AWS and GCP over IPv6, Alibaba, Azure. Over IPv4 the first two live in 169.254.0.0/16.
@@ -108,38 +111,63 @@ def _probe_name() -> Kind[str]:
     return text("a probe's name, relative to probes.folder", name="names", pattern=pattern)
 
 
+def _words(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise not_a(value, "a list of texts")
+    if wrong := next((part for part in value if not isinstance(part, str) or "\0" in part), None):
+        raise not_a(wrong, "a text")
+    return tuple(value)
+
+
 def _command(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not value:
         raise not_a(value, "a list: an executable and its arguments")
-    if wrong := next((part for part in value if not isinstance(part, str) or "\0" in part), None):
-        raise not_a(wrong, "a text")
-    if not os.path.isabs(value[0]):
-        raise not_a(value[0], "the absolute path of an executable")
-    return tuple(value)
+    words = _words(value)
+    if not os.path.isabs(words[0]):
+        raise not_a(words[0], "the absolute path of an executable")
+    return words
+
+
+def _table(
+    value: object, expected: str, read: Callable[[object], T], *, marks: str = "._-"
+) -> Mapping[str, T]:
+    """What `read` makes of each value of a table whose names have letters, digits and `marks`."""
+    if not isinstance(value, dict):
+        raise not_a(value, expected)
+    faults: list[Fault] = []
+    taken: dict[str, T] = {}
+    for name, one in value.items():
+        if not re.fullmatch(f"[A-Za-z0-9][A-Za-z0-9{re.escape(marks)}]*", name):
+            told = f"{shown(name)} is not a name of letters, digits, {' '.join(marks)}"
+            faults.append(Fault(told, (name,)))
+        try:
+            taken[name] = read(one)
+        except Refused as refused:
+            faults += (Fault(fault.text, (name, *fault.below)) for fault in refused.faults)
+    if faults:
+        raise Refused(*faults)
+    return taken
 
 
 def _commands() -> Kind[Mapping[str, tuple[str, ...]]]:
     """Return the kind of a table that gives a command to each name."""
 
     def read(value: object) -> Mapping[str, tuple[str, ...]]:
-        if not isinstance(value, dict):
-            raise not_a(value, "a table of names and commands")
-        faults: list[Fault] = []
-        taken: dict[str, tuple[str, ...]] = {}
-        for name, command in value.items():
-            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
-                faults.append(
-                    Fault(f"{shown(name)} is not a name of letters, digits, . _ -", (name,))
-                )
-            try:
-                taken[name] = _command(command)
-            except Refused as refused:
-                faults += (Fault(fault.text, (name,)) for fault in refused.faults)
-        if faults:
-            raise Refused(*faults)
-        return taken
+        return _table(value, "a table of names and commands", _command)
 
     return Kind("table of commands", read, from_text=None)
+
+
+def _checks() -> Kind[Mapping[str, Mapping[str, tuple[str, ...]]]]:
+    """Return the kind of a table that gives each probe its checks, names with words."""
+
+    def checks(value: object) -> Mapping[str, tuple[str, ...]]:
+        return _table(value, "a table of checks", _words)
+
+    def read(value: object) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+        return _table(value, "a table of probes", checks, marks="._-/+@")
+
+    return Kind("table of checks", read, from_text=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +200,10 @@ class ProbeSettings:
         _commands(),
         "Checks that the nagios probe may run: a name for each command, its executable by"
         " absolute path.",
+    )
+    checks: Mapping[str, Mapping[str, tuple[str, ...]]] = setting(
+        {},
+        _checks(),
+        "Checks of other probes: for each probe a table that gives names what the probe is told,"
+        " a list of texts.",
     )

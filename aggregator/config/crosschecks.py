@@ -45,7 +45,7 @@ class Clash(NamedTuple):
 
     paths: tuple[SettingPath, ...]
     text: str
-    below: tuple[int, ...] = ()
+    below: tuple[str | int, ...] = ()
 
 
 def clashes(settings: Settings, groups: dict[str, GroupSettings]) -> Iterator[Clash]:

@@ -74,10 +74,13 @@ timeout = "20s"
 allow_networks = ["10.0.0.0/8", "2001:db8::/32"]
 
 [probes]
-allowed = ["ping-test", "nagios"]
+allowed = ["ping-test", "nagios", "twping-lite/long"]
 
 [probes.nagios]
 load = ["/usr/lib/nagios/plugins/check_load", "-w", "5", "-c", "10"]
+
+[probes.checks.twping-lite]
+long = ["packets=100", "port=8620"]
 
 [groups.DefaultIndexService]
 max_lifetime = "12h"

@@ -53,7 +53,9 @@ def can_ping(host: str) -> bool:
 
 
 def test_the_probes_of_the_project_are_there() -> None:
-    assert programs == ["aggregator-exec-test", "host", "http", "nagios", "ping-test"]
+    measuring = ["iperf3-throughput", "twping-lite"]
+    others = ["aggregator-exec-test", "host", "http", "nagios", "ping-test"]
+    assert programs == sorted([*others, *measuring])
 
 
 @pytest.mark.parametrize("name", programs)
@@ -80,8 +82,9 @@ def test_the_help_needs_no_installation(name: str) -> None:
     assert f"example: {name} " in done.stdout.replace("\n", " ")
 
 
-def test_by_hand_the_host_probe_says_which_python_it_needs() -> None:
-    bare = (sys.executable, "-I", "-S", str(ROOT / "libexec" / "aggrexec" / "host"))
+@pytest.mark.parametrize("name", ["host", "iperf3-throughput", "twping-lite"])
+def test_by_hand_a_probe_says_which_python_it_needs(name: str) -> None:
+    bare = (sys.executable, "-I", "-S", str(ROOT / "libexec" / "aggrexec" / name), "http://h/")
     done = subprocess.run(bare, capture_output=True, text=True, check=False, cwd="/")
     assert (done.returncode, done.stdout) == (1, "")
     assert "run it with the python3 that mds-aggregator is installed for" in done.stderr
@@ -92,6 +95,8 @@ def test_by_hand_the_host_probe_says_which_python_it_needs() -> None:
     [
         *(("ping-test", address) for address in ("ftp://h/", "-c", "http://", "http://-c/")),
         *(("http", address) for address in ("ftp://h/", "-c", "http://")),
+        *(("twping-lite", address) for address in ("ftp://h/", "-c", "http://", "http://-c/")),
+        *(("iperf3-throughput", address) for address in ("ftp://h/", "http://-c/", "http://[1/")),
     ],
 )
 def test_by_hand_a_wrong_address_is_refused_in_one_line(name: str, address: str) -> None:

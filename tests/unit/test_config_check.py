@@ -70,7 +70,7 @@ TOLD = (
     '10: groups.Y.sinks.1: unknown sink "nothing-like-it"; known here: archive, index, monitored,'
     " trigger",
     '12: probes.allowed.1: the probe "bogus/probe" does not exist; known here: '
-    "aggregator-exec-test, host, http, nagios, ",
+    "aggregator-exec-test, host, http, iperf3-throughput, nagios, ",
     '12: probes.allowed.2: the probe "ping-tset" does not exist; did you mean ping-test?',
 )
 
@@ -84,6 +84,19 @@ def test_names_of_plug_ins_and_probes_are_refused_where_they_stand(tmp_path: Pat
     assert len(lines) == len(TOLD)
     for line, told in zip(lines, TOLD, strict=True):
         assert line.startswith(f"{file}:{told}"), line
+
+
+def test_checks_of_a_probe_that_is_not_there_are_refused_where_they_stand(tmp_path: Path) -> None:
+    file = tmp_path / "amiss.toml"
+    file.write_text(
+        '[probes.checks.twping-lite]\nfar = ["packets=20"]\n[probes.checks.twpin]\na=["b"]\n'
+    )
+    result = run(file)
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"{file}:3: probes.checks.twpin: checks are configured for the probe 'twpin', which does"
+        " not exist\n"
+    )
 
 
 def test_a_probe_folder_is_refused_once(tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ def test_every_form_means_what_it_says() -> None:
     assert settings.collect.deny_networks == ()
     load = ("/usr/lib/nagios/plugins/check_load", "-w", "5")
     assert settings.probes.nagios == {"load": load}
+    assert settings.probes.checks == {
+        "twping-lite": {"far": ("packets=20", "timeout=5")},
+        "site/power": {"rack": ("2",)},
+    }
     assert [*settings.groups][-1] == "Site-Registry_2"
     assert "DefaultIndexService" not in settings.groups
     group = settings.groups["Site-Registry_2"]

@@ -126,6 +126,7 @@ class TestExecutables:
     def test_probes_are_at_their_names(self) -> None:
         names = {path.name for path in (ROOT / "libexec/aggrexec").iterdir()}
         assert {"ping-test", "aggregator-exec-test", "nagios", "host", "http"} <= names
+        assert {"twping-lite", "iperf3-throughput"} <= names
 
     def test_actions_are_at_their_names(self) -> None:
         names = {path.name for path in (ROOT / "libexec/trigger").iterdir() if not path.suffix}

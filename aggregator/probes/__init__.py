@@ -1,0 +1,1 @@
+"""What the shipped probes that measure do: `libexec/aggrexec` has the programs, one for each."""
