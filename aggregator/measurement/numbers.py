@@ -11,7 +11,8 @@ from itertools import groupby
 from aggregator.measurement import datum
 from aggregator.measurement.origins import Asked, NoData
 from aggregator.measurement.stored import StoredData, StoredMetadata
-from aggregator.store.measured_values import UNIX_EPOCH, Throughput, Within
+from aggregator.store.measured_values import Throughput, Within
+from aggregator.wire.nmwg_times import UNIX_EPOCH
 
 Number = tuple[int, float]
 """An instant, and what was measured then."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from aggregator.archive.history import History
 from aggregator.config import Settings
 from aggregator.config.measured_databases import MeasuredDatabaseSettings
 from aggregator.config.measurement import MeasurementSettings
@@ -23,6 +24,9 @@ from aggregator.measurement.metadata_store import MetadataStore
 from aggregator.measurement.origins import Databases, Origin
 from aggregator.measurement.owmesh import databases_of, read_owmesh
 from aggregator.measurement.perfsonarbuoy import perfSONARBUOY
+from aggregator.measurement.rrd_origin import RrdOrigin
+from aggregator.measurement.series_origin import SeriesOrigin
+from aggregator.measurement.static_store import StaticStore
 from aggregator.measurement.xmldb_store import XmldbStore
 from aggregator.store.engine import Store
 from aggregator.store.measured_opening import open_measured
@@ -57,18 +61,26 @@ def open_archive(settings: Settings, store: Store) -> Opened:
     MeasurementsRefused for an owmesh.conf that can't be read any more.
     """
     given = settings.measurement
-    databases = _databases(given, pool_size=given.max_worker_processes)
+    databases = databases_of_settings(given, pool_size=given.max_worker_processes)
     own = OwnMeasurements(store)
     if given.own_tables:
         databases[own.name] = own
     origin = Databases(databases)
-    origins: dict[str, Origin] = {MYSQL: origin, SQL: origin}
+    origins: dict[str, Origin] = {
+        MYSQL: origin,
+        SQL: origin,
+        "series": SeriesOrigin(History(store)),
+    }
+    if given.rrd_folder:
+        origins["rrd"] = RrdOrigin(Path(given.rrd_folder))
+    static = StaticStore(Path(given.static_store), origins) if given.static_store else tuple
     store_of_metadata = metadata_store(settings)
     tests = FoundTests(databases, store_of_metadata)
     archive = perfSONARBUOY(
         store_of_metadata,
         origins,
         tests=tests,
+        static=static,
         registers=given.enable_registration,
         keep=own.keep if given.storage else None,
     )
@@ -106,8 +118,13 @@ def endpoint_of(settings: Settings, archive: perfSONARBUOY) -> Endpoint:
     )
 
 
-def _databases(given: MeasurementSettings, *, pool_size: int) -> dict[str, MeasuredDatabase]:
-    """Databases by the names that the metadata store has for them."""
+def databases_of_settings(
+    given: MeasurementSettings, *, pool_size: int
+) -> dict[str, MeasuredDatabase]:
+    """Databases by the names that the metadata store has for them; none is connected to yet.
+
+    Raises as `open_archive` does.
+    """
     found: dict[str, MeasuredDatabase] = {}
     for one in (*given.databases, *_of_owmesh(given)):
         url = _with_password(one.url, one.password_file) if one.password_file else one.url

@@ -12,7 +12,8 @@ from aggregator.measurement.numbers import function_for, resolution_for, told
 from aggregator.measurement.origins import Asked
 from aggregator.measurement.stored import StoredData, StoredMetadata
 from aggregator.store.archive_series_reading import Bucket
-from aggregator.store.measured_values import UNIX_EPOCH, Within
+from aggregator.store.measured_values import Within
+from aggregator.wire.nmwg_times import UNIX_EPOCH
 from aggregator.wire.times import SECOND, exact_time, to_micros
 
 #: What the store's instants may be.

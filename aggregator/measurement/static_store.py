@@ -8,9 +8,9 @@ from pathlib import Path
 
 from aggregator.errors import MeasurementError, RequestError
 from aggregator.measurement.building import STORE
-from aggregator.measurement.message import DATA, METADATA, event_types
 from aggregator.measurement.numbers import FUNCTIONS
 from aggregator.measurement.stored import StoredData, stored_data
+from aggregator.wire.nmwg_metadata import DATA, METADATA, event_types
 from aggregator.wire.parse import Element, Limits, parse
 
 #: What is before the ids, which the rest of the store counts on its own.

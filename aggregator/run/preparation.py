@@ -11,6 +11,7 @@ from aggregator.archive.series import wrong_series
 from aggregator.collect.probe_settings import not_to_be_run
 from aggregator.config import Clash, ConfigurationError, Settings
 from aggregator.errors import AggregatorException, ConfigError, ModuleRefused
+from aggregator.measurement.checking import wrong_measurement
 from aggregator.registry.offered import not_offered
 from aggregator.registry.opening import store_of
 from aggregator.registry.plugins import find_plugins
@@ -33,6 +34,7 @@ def amiss(settings: Settings) -> Iterator[Clash]:
         yield from not_offered(settings, plugins)
     yield from not_to_be_run(settings)
     yield from wrong_series(settings)
+    yield from wrong_measurement(settings)
     try:
         modules_of(settings.reports)
     except ModuleRefused as error:

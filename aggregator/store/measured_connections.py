@@ -176,15 +176,6 @@ class _NumberLoader(psycopg.adapt.Loader):
         return int(shown) if shown.isdigit() else float(shown)
 
 
-class _RealLoader(psycopg.adapt.Loader):
-    """Takes REAL with the six digits that it surely has, as MySQL shows a FLOAT: with those of
-    its nearest number in double precision nobody measured."""
-
-    def load(self, data: Any) -> float:
-        """The number of a text."""
-        return float(f"{float(bytes(data)):.6g}")
-
-
 def _set_up(engine: Engine, backend: str) -> None:
     if backend == "postgresql":
 
@@ -199,7 +190,6 @@ def _set_up(engine: Engine, backend: str) -> None:
         if backend == "postgresql":
             connection.autocommit = True
             connection.adapters.register_loader("numeric", _NumberLoader)
-            connection.adapters.register_loader("float4", _RealLoader)
         cursor = connection.cursor()
         cursor.execute(_AT_FIRST[backend])
         cursor.close()

@@ -12,11 +12,11 @@ from xml.sax.saxutils import escape, quoteattr
 import pytest
 
 from aggregator.measurement.metadata_store import contents
-from aggregator.measurement.names import IPERF_EVENT
 from aggregator.measurement.numbers import at
 from aggregator.measurement.origins import Asked, Origin
 from aggregator.measurement.selecting import Bound, TimeSettings
 from aggregator.measurement.stored import StoredData, StoredMetadata
+from aggregator.wire.nmwg_names import IPERF_EVENT
 from aggregator.wire.parse import parse
 from tests.integration.measurement_kit import DECLARED, UTILIZATION
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from aggregator.store.measured_values import UNIX_EPOCH
+from aggregator.wire.nmwg_times import UNIX_EPOCH
 from tests.measuring import measured, refusal, run, stored
 from tests.pages import Page
 from tests.service import free_port

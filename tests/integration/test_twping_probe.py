@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from aggregator.collect.probes import shipped_folder
-from aggregator.store.measured_values import UNIX_EPOCH, Delay
+from aggregator.store.measured_values import Delay
+from aggregator.wire.nmwg_times import UNIX_EPOCH
 from tests import soap
 from tests.measuring import Kept, erring, measured, reflecting, refusal, run
 from tests.pages import Page

@@ -11,7 +11,6 @@ from lxml import etree
 
 from aggregator.measurement import names
 from aggregator.measurement.datum import shown_unix
-from aggregator.measurement.times import from_shown
 from aggregator.probes import clock, nmwg, throughput, twamp
 from aggregator.probes.checks import family_of, host_of, words_for
 from aggregator.probes.datagrams import Datagram
@@ -20,6 +19,7 @@ from aggregator.probes.misuse import Misuse
 from aggregator.probes.reflecting import Allowance
 from aggregator.probes.sending import Sample
 from aggregator.store import measured_values
+from aggregator.wire.nmwg_times import from_shown
 
 
 def test_a_packet_is_as_the_rfc_lays_it_out() -> None:
