@@ -14,10 +14,16 @@ from aggregator.measurement.registered_keys import RegisteredKeys
 from aggregator.measurement.registering import LookupRegistration, Registration, Registrations
 from aggregator.registrant.archive_registration import GroupRegistration, polled_content
 from aggregator.run.context import RunContext
-from aggregator.wire.nmwg_names import ACHIEVABLE_EVENT, IPERF_EVENT, OWAMP_EVENT, SUMMARY_EVENT
+from aggregator.wire.nmwg_names import (
+    ACHIEVABLE_EVENT,
+    BUCKETS_EVENT,
+    IPERF_EVENT,
+    OWAMP_EVENT,
+    SUMMARY_EVENT,
+)
 
 KEY_FILE = "lsKey.json"
-_EVENTS = (IPERF_EVENT, ACHIEVABLE_EVENT, OWAMP_EVENT, SUMMARY_EVENT)
+_EVENTS = (IPERF_EVENT, ACHIEVABLE_EVENT, OWAMP_EVENT, SUMMARY_EVENT, BUCKETS_EVENT)
 
 
 def run(context: RunContext) -> int:
