@@ -89,7 +89,9 @@ class MeasurementSettings:
     max_worker_lifetime: float = setting(
         60.0, duration(0.1, 3600), "Time that the answer to one message may take."
     )
-    max_answer: int = setting(64 * 2**20, size(4096, 2**31), "Largest answer.")
+    max_answer: int = setting(
+        16 * 2**20, size(4096, 2**31), "Largest answer; server.reply_memory holds for all together."
+    )
     storage: bool = setting(
         False,
         truth(),
