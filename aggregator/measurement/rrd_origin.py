@@ -87,7 +87,7 @@ class _Reader(NamedTuple):
         except ProgramTooSlow as error:
             raise MeasurementsTooSlow("rrdtool took too long") from error
         except OutputTooLarge as error:
-            raise MeasurementsUnavailable(f"rrdtool wrote more than {_MOST} bytes") from error
+            raise NoData("Too many numbers; ask for a shorter time or a resolution.") from error
         except OSError as error:
             self.origin.tell_missing(error)
             raise NoData("RRD files can't be read here: rrdtool is not installed.") from error

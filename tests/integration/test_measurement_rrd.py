@@ -21,6 +21,7 @@ from aggregator.measurement.rrd_origin import RrdOrigin
 from aggregator.wire.parse import DEFAULT_LIMITS
 from tests.integration.measurement_kit import DECLARED, content
 from tests.integration.origin_kit import IPERF, asking, data, numbers, rrdtool, stored
+from tests.waiting import until
 
 #: A multiple of all steps; the first number is a minute later.
 BEGIN = 1_000_000_200
@@ -230,12 +231,24 @@ def test_a_program_that_hangs_is_ended_with_all_beneath(folder: Path) -> None:
     with pytest.raises(MeasurementsTooSlow):
         data(origin, PAIR, asking(timeout=1))
     assert time.monotonic() - began < 10
-    assert not Path(f"/proc/{pids.read_text().strip()}/cmdline").exists() or not (
-        Path(f"/proc/{pids.read_text().strip()}/cmdline").read_bytes()
-    )
+    until(lambda: not is_running(int(pids.read_text())), what="what it started is gone too")
 
 
-@pytest.mark.parametrize("text", ["exec yes", "exit 3", "echo nonsense", "echo x >&2; exit 1"])
+def is_running(pid: int) -> bool:
+    """Whether a process is there, and more than its entry in the table."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_what_is_too_much_is_told(folder: Path) -> None:
+    origin = RrdOrigin(folder, program=program(folder.parent, "exec yes"))
+    with pytest.raises(NoData, match="ask for a shorter time"):
+        data(origin, PAIR, asking())
+
+
+@pytest.mark.parametrize("text", ["exit 3", "echo nonsense", "echo x >&2; exit 1"])
 def test_a_program_that_does_otherwise_is_unavailable(folder: Path, text: str) -> None:
     origin = RrdOrigin(folder, program=program(folder.parent, text))
     with pytest.raises(MeasurementsUnavailable):

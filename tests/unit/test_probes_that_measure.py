@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from aggregator.measurement.times import from_shown
 from lxml import etree
 
 from aggregator.measurement import names
