@@ -67,8 +67,8 @@ TOLD = (
     '4: groups.X.sinks.2: unknown sink "indx"; did you mean index?',
     '5: groups.X.sources.2: unknown source "QuerryAggregatorSource"; did you mean'
     " QueryAggregatorSource?",
-    '10: groups.Y.sinks.1: unknown sink "nothing-like-it"; known here: archive, index, monitored,'
-    " trigger",
+    '10: groups.Y.sinks.1: unknown sink "nothing-like-it"; known here: archive, index,'
+    " measurement, monitored, trigger",
     '12: probes.allowed.1: the probe "bogus/probe" does not exist; known here: '
     "aggregator-exec-test, host, http, iperf3-throughput, nagios, ",
     '12: probes.allowed.2: the probe "ping-tset" does not exist; did you mean ping-test?',
