@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from aggregator.collect.probes import ProbeFolder, shipped_folder
-from aggregator.store.measured_values import Delay, MeasuredTest, Throughput
+from aggregator.store.measured_own import OwnMeasurements
+from aggregator.store.measured_values import Delay, MeasuredTest, Throughput, Within
 from tests.measured import Measured, archive_of, endpoint, reply, results
+from tests.service import free_port
+from tests.stores import opened, prepare
 
 REFLECTOR = Path(__file__).with_name("odd_reflector.py")
 
 
 @dataclass(slots=True)
 class Kept:
-    """What an archive was to keep."""
+    """What an archive has of some tests."""
 
     throughputs: list[tuple[MeasuredTest, list[Throughput]]] = field(default_factory=list)
     delays: list[tuple[MeasuredTest, list[Delay]]] = field(default_factory=list)
 
-    def add_throughput(self, test: MeasuredTest, rows: Iterable[Throughput]) -> int:
-        self.throughputs.append((test, list(rows)))
-        return 1
-
-    def add_delays(self, test: MeasuredTest, rows: Iterable[Delay]) -> int:
-        self.delays.append((test, list(rows)))
-        return 1
+    def read(self, own: OwnMeasurements) -> None:
+        """Read all that is in our own tables."""
+        for test in own.tests():
+            if test.kind == "bwctl":
+                self.throughputs.append((test, [*own.throughput(test, Within(), timeout=9)]))
+            else:
+                rows = own.delays(test, Within(), buckets=True, timeout=9)
+                self.delays.append((test, [*rows]))
 
     def delay(self, source: str, destination: str) -> Delay:
         """The one sample of a direction."""
@@ -65,12 +74,17 @@ def refusal(probe: str, host: str, *words: str, path: str | None = None) -> str:
 
 
 def stored(document: str, folder: Path, *, pairs: int) -> Kept:
-    """What an archive that is sent the document stores: all its pairs."""
+    """What an archive that is sent the document then has in its tables: all its pairs."""
     kept = Kept()
-    archive = archive_of(Measured(), folder)
-    archive.keeping = kept
-    answer = reply(endpoint(archive).answer(document.encode(), may_store=True))
-    assert results(answer) == [("success.ma.added", "1 measurements were stored.")] * pairs
+    place = Path(tempfile.mkdtemp(dir=folder))
+    archive = archive_of(Measured(), place)
+    with closing(opened(f"sqlite:///{place}/measured.db", place)) as store:
+        prepare(store)
+        own = OwnMeasurements(store)
+        archive.keep = own.keep
+        answer = reply(endpoint(archive).answer(document.encode(), may_store=True))
+        assert results(answer) == [("success.ma.added", "1 measurements were stored.")] * pairs
+        kept.read(own)
     return kept
 
 
@@ -102,3 +116,22 @@ def erring(way: str, host: str) -> Iterator[int]:
         yield int(process.stdout.readline())
         process.stdin.close()
         process.wait(10)
+
+
+@contextmanager
+def serving_iperf3(host: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+    """The port of a server of iperf3, and the process."""
+    if shutil.which("iperf3") is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("iperf3 is missing; install it")
+        pytest.skip("iperf3 is not installed")
+    port = free_port()
+    command = ("iperf3", "-s", "-B", host, "-p", str(port), "--forceflush")
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            while b"Server listening" not in process.stdout.readline():
+                assert process.poll() is None
+            yield port, process
+        finally:
+            process.kill()

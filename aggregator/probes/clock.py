@@ -5,8 +5,7 @@ from __future__ import annotations
 import ctypes
 import struct
 
-UNIX_EPOCH = 2208988800
-"""Seconds from the epoch of NTP to that of Unix."""
+from aggregator.wire.nmwg_times import UNIX_EPOCH
 
 _ALL = 2**64
 _DAY = 86400

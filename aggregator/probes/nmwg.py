@@ -6,28 +6,27 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from aggregator.probes.checks import family_of
-from aggregator.probes.clock import UNIX_EPOCH
+from aggregator.wire.nmwg_names import (
+    ACHIEVABLE_EVENT,
+    BUCKETS,
+    BUCKETS_EVENT,
+    IPERF_EVENT,
+    OWAMP_EVENT,
+    PREFIXES,
+)
+from aggregator.wire.nmwg_times import shown_unix
 
-_BASE = "http://ggf.org/ns/nmwg/"
-NAMESPACES = {
-    "nmwg": f"{_BASE}base/2.0/",
-    "nmwgt": f"{_BASE}topology/2.0/",
-    "iperf": f"{_BASE}tools/iperf/2.0/",
-    "owamp": f"{_BASE}tools/owamp/2.0/",
-    "summary": f"{_BASE}characteristic/delay/summary/20110317/",
-}
+NAMESPACES = {**PREFIXES, "summary": BUCKETS}
 EVENT_TYPES = {
-    "owamp": (f"{_BASE}tools/owamp/2.0", f"{_BASE}characteristic/delay/summary/20110317"),
-    "iperf": (
-        f"{_BASE}tools/iperf/2.0",
-        f"{_BASE}characteristics/bandwidth/achievable/2.0",
-    ),
+    "owamp": (OWAMP_EVENT, BUCKETS_EVENT),
+    "iperf": (IPERF_EVENT, ACHIEVABLE_EVENT),
 }
+_USED = ("nmwg", "nmwgt", "iperf", "owamp", "summary")
 
 
 def message(identifier: str, pairs: Sequence[str]) -> str:
     """The document of a message."""
-    declared = "".join(f' xmlns:{prefix}="{name}"' for prefix, name in NAMESPACES.items())
+    declared = "".join(f' xmlns:{prefix}="{NAMESPACES[prefix]}"' for prefix in _USED)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<nmwg:message type="MetadataStorageRequest" id="{identifier}"{declared}>\n'
@@ -64,7 +63,7 @@ def delay_datum(
     start: int, end: int, told: Mapping[str, str], buckets: Sequence[tuple[int, int]]
 ) -> str:
     """A sample of delays; instants in NTP's 64 bits."""
-    times = {"timeType": "unix", "startTime": shown(start), "endTime": shown(end)}
+    times = {"timeType": "unix", "startTime": shown_unix(start), "endTime": shown_unix(end)}
     inner = "".join(
         f'<summary:value_bucket value="{value}" count="{count}"/>' for value, count in buckets
     )
@@ -76,18 +75,13 @@ def delay_datum(
 
 def throughput_datum(instant: int, told: Mapping[str, str]) -> str:
     """A measurement of throughput."""
-    times = {"timeType": "unix", "timeValue": shown(instant)}
+    times = {"timeType": "unix", "timeValue": shown_unix(instant)}
     return f"<iperf:datum {_attributes({**times, **told})}/>"
 
 
 def interval(seconds: float) -> str:
     """The element by which a schedule of equal distances is told."""
     return f'<interval type="fixed">{seconds:g}</interval>'
-
-
-def shown(instant: int) -> str:
-    """An instant: what is after the point is NTP's lower half as a whole number."""
-    return f"{(instant >> 32) - UNIX_EPOCH}.{instant & 0xFFFFFFFF}"
 
 
 def _attributes(told: Mapping[str, str]) -> str:

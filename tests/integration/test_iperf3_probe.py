@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from aggregator.wire.nmwg_times import UNIX_EPOCH
-from tests.measuring import measured, refusal, run, stored
+from tests.measuring import measured, refusal, run, serving_iperf3, stored
 from tests.pages import Page
-from tests.service import free_port
 from tests.sources_read import ROOT
 from tests.waiting import until
 
@@ -27,28 +23,9 @@ PROBE = "iperf3-throughput"
 PAGE = Page(ROOT / "docs" / "probes" / f"{PROBE}.md")
 
 
-@contextmanager
-def serving(host: str = THERE) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
-    """The port of a server of iperf3, and the process."""
-    if shutil.which("iperf3") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("iperf3 is missing; install it")
-        pytest.skip("iperf3 is not installed")
-    port = free_port()
-    command = ("iperf3", "-s", "-B", host, "-p", str(port), "--forceflush")
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            while b"Server listening" not in process.stdout.readline():
-                assert process.poll() is None
-            yield port, process
-        finally:
-            process.kill()
-
-
 def test_throughput_to_the_host_is_measured_and_can_be_stored(tmp_path: Path) -> None:
     before = time.time()
-    with serving() as (port, _):
+    with serving_iperf3(THERE) as (port, _):
         words = (f"port={port}", "duration=1", f"source={HERE}", "window=65536", "length=32768")
         kept = measured(PROBE, THERE, *words, folder=tmp_path, pairs=1)
     [(test, [row])] = kept.throughputs
@@ -66,7 +43,7 @@ def test_throughput_to_the_host_is_measured_and_can_be_stored(tmp_path: Path) ->
 
 
 def test_a_limit_of_bandwidth_holds_and_is_told(tmp_path: Path) -> None:
-    with serving() as (port, _):
+    with serving_iperf3(THERE) as (port, _):
         words = (f"port={port}", "duration=2", "bandwidth=8000000", "length=10000")
         kept = measured(PROBE, THERE, *words, folder=tmp_path, pairs=1)
     [(test, [row])] = kept.throughputs
@@ -75,7 +52,7 @@ def test_a_limit_of_bandwidth_holds_and_is_told(tmp_path: Path) -> None:
 
 
 def test_udp_has_jitter_and_losses(tmp_path: Path) -> None:
-    with serving() as (port, _):
+    with serving_iperf3(THERE) as (port, _):
         words = (f"port={port}", "duration=1", "protocol=udp", "bandwidth=4000000", "length=1000")
         kept = measured(PROBE, THERE, *words, folder=tmp_path, pairs=1)
     [(test, [row])] = kept.throughputs
@@ -92,7 +69,7 @@ def test_udp_has_jitter_and_losses(tmp_path: Path) -> None:
 def test_from_the_host_to_here_the_ends_are_the_other_way_round(
     tmp_path: Path, protocol: str
 ) -> None:
-    with serving() as (port, _):
+    with serving_iperf3(THERE) as (port, _):
         words = (f"port={port}", "duration=1", "reverse=yes", f"protocol={protocol}")
         kept = measured(PROBE, THERE, *words, f"source={HERE}", folder=tmp_path, pairs=1)
     [(test, [row])] = kept.throughputs
@@ -101,7 +78,7 @@ def test_from_the_host_to_here_the_ends_are_the_other_way_round(
 
 
 def test_a_server_that_is_busy_says_so_itself() -> None:
-    with serving() as (port, process):
+    with serving_iperf3(THERE) as (port, process):
         command = ("iperf3", "-c", THERE, "-p", str(port), "-t", "20", "-b", "1M")
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as other:
             assert process.stdout is not None
@@ -115,7 +92,7 @@ def test_a_server_that_is_busy_says_so_itself() -> None:
 
 
 def test_where_nothing_serves_iperf3_says_so_itself() -> None:
-    with serving() as (port, _):
+    with serving_iperf3(THERE) as (port, _):
         pass
     told = refusal(PROBE, THERE, f"port={port}")
     assert told == "iperf3: unable to connect to server: Connection refused"
@@ -123,7 +100,7 @@ def test_where_nothing_serves_iperf3_says_so_itself() -> None:
 
 def test_a_server_that_dies_under_way_is_told() -> None:
     with (
-        serving() as (port, process),
+        serving_iperf3(THERE) as (port, process),
         subprocess.Popen(
             (sys.executable, "-c", WAITING, str(process.pid)), stdin=subprocess.PIPE
         ) as killer,
@@ -204,7 +181,7 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
     lines = [line for text in PAGE.fenced("sh") for line in text.splitlines() if line]
     words = [shlex.split(line, comments=True) for line in lines]
     assert [one[0] for one in words] == ["iperf3", PROBE, PROBE]
-    with serving() as (port, _):
+    with serving_iperf3(THERE) as (port, _):
         for _, address, *settings in words[1:]:
             assert address.startswith("http://myhost/")
             kept = [one for one in settings if not one.startswith(("duration=", "port="))]
@@ -215,7 +192,7 @@ def test_the_commands_of_the_page_work(tmp_path: Path) -> None:
 
 def test_a_probe_that_is_killed_leaves_no_iperf3_behind() -> None:
     """As at a time-out of the service, which signals all processes of a probe."""
-    with serving() as (port, _):
+    with serving_iperf3(THERE) as (port, _):
         command = (sys.executable, ROOT / "libexec" / "aggrexec" / PROBE, f"http://{THERE}/")
         words = (*command, f"port={port}", "duration=30", "bandwidth=1000000")
         with subprocess.Popen(

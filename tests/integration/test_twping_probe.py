@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from aggregator.collect.probes import shipped_folder
 from aggregator.store.measured_values import Delay
@@ -69,15 +70,17 @@ def test_both_directions_are_measured_and_can_be_stored(tmp_path: Path) -> None:
     }
 
 
-def test_ipv6_is_measured_as_well(tmp_path: Path) -> None:
+def test_ipv6_is_measured_as_well() -> None:
     try:
         with reflecting("[::1]:0") as (port, _):
-            kept = sample(tmp_path, port, *QUICK, host="::1")
+            done = run("twping-lite", "::1", f"port={port}", *QUICK)
     except ValueError:
         pytest.skip("there is no IPv6 on this machine")
-    [(test, [row]), _] = kept.delays
-    assert (test.source, test.destination) == ("::1", "::1")
-    assert (row.lost, row.min_ttl, row.max_ttl) == (0, 255, 255)
+    root = etree.fromstring(done.stdout.encode())
+    ends = [dict(one.attrib) for one in root.iterfind(".//{*}endPointPair/*")]
+    assert ends == [{"type": "ipv6", "value": "::1"}] * 4
+    for row in root.iterfind(".//{*}datum"):
+        assert (row.get("loss"), row.get("minTTL"), row.get("maxTTL")) == ("0", "255", "255")
 
 
 def test_without_a_check_ten_packets_go_to_the_port_of_the_protocol(tmp_path: Path) -> None:
@@ -242,4 +245,4 @@ def test_it_starts_quickly() -> None:
         (sys.executable, "-c", script), capture_output=True, text=True, check=True
     ).stdout.split()
     rooms = {name.split(".")[1] for name in named if name.startswith("aggregator.")}
-    assert (rooms, {"lxml", "zeep", "asyncio", "ssl"} & set(named)) == ({"probes"}, set())
+    assert (rooms, {"lxml", "zeep", "asyncio", "ssl"} & set(named)) == ({"probes", "wire"}, set())
