@@ -105,6 +105,7 @@ def reflecting(place: str, *words: str) -> Iterator[tuple[int, subprocess.Popen[
             yield int(process.stdout.readline().rpartition(":")[2]), process
         finally:
             process.terminate()
+            process.wait(30)
 
 
 @contextmanager

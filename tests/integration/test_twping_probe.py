@@ -26,7 +26,9 @@ from tests.sources_read import ROOT
 from tests.waiting import until
 
 HERE, THERE = "127.0.0.1", "127.0.0.2"
-QUICK = ("interval=0.01", "timeout=0.5")
+#: Where all is answered nothing is waited for, but a busy machine may be late.
+QUICK = ("interval=0.01", "timeout=10")
+LOSSY = ("interval=0.01", "timeout=1")
 PAGE = Page(ROOT / "docs" / "probes" / "twping-lite.md")
 
 
@@ -65,7 +67,7 @@ def test_both_directions_are_measured_and_can_be_stored(tmp_path: Path) -> None:
         "count": "20",
         "bucket_width": "0.0001",
         "schedule": '<interval type="fixed">0.01</interval>',
-        "timeout": "0.5",
+        "timeout": "10",
         "packet_padding": "30",
     }
 
@@ -95,7 +97,7 @@ def test_without_a_check_ten_packets_go_to_the_port_of_the_protocol(tmp_path: Pa
 
 def test_what_is_lost_and_what_comes_twice_is_counted(tmp_path: Path) -> None:
     with erring("lossy", THERE) as port:
-        there, back = both(sample(tmp_path, port, *QUICK, "packets=9"))
+        there, back = both(sample(tmp_path, port, *LOSSY, "timeout=3", "packets=9"))
     assert (there.sent, there.lost, there.duplicates) == (9, 3, 1)
     assert (back.sent, back.lost, back.duplicates) == (9, 3, 1)
     assert sum(count for _, count in there.buckets) == 6
@@ -107,11 +109,12 @@ def test_what_is_lost_and_what_comes_twice_is_counted(tmp_path: Path) -> None:
 
 def test_what_is_no_reflection_is_ignored(tmp_path: Path) -> None:
     with erring("forging", THERE) as port:
-        for row in both(sample(tmp_path, port, *QUICK, "packets=5")):
+        for row in both(sample(tmp_path, port, *LOSSY, "packets=5")):
             assert (row.sent, row.lost, row.duplicates, row.min_delay) == (5, 5, 0, None)
 
 
 def test_a_clock_that_is_behind_makes_delays_negative(tmp_path: Path) -> None:
+    before = time.time()
     with erring("skewed", THERE) as port:
         there, back = both(sample(tmp_path, port, *QUICK, "packets=3"))
     assert there.max_delay is not None
@@ -120,7 +123,7 @@ def test_a_clock_that_is_behind_makes_delays_negative(tmp_path: Path) -> None:
     assert 10 < back.min_delay < 15
     assert [value < -50_000 for value, _ in there.buckets] == [True] * len(there.buckets)
     # The span is told by the clock of this side.
-    assert abs(unix(there.end) - time.time()) < 5
+    assert before - 1 < unix(there.start) <= unix(there.end) < time.time() + 1
 
 
 def test_a_clock_of_other_years_is_told_without_buckets(tmp_path: Path) -> None:
@@ -143,7 +146,7 @@ def test_padding_makes_packets_long(tmp_path: Path) -> None:
     with reflecting(f"{THERE}:0") as (port, _):
         assert sample(tmp_path, port, *QUICK, "padding=8958").delays[0][1][0].lost == 0
         # Shorter than the answer: a reflector that sent more than it got could be misused.
-        assert sample(tmp_path, port, *QUICK, "padding=26").delays[0][1][0].lost == 10
+        assert sample(tmp_path, port, *LOSSY, "padding=26").delays[0][1][0].lost == 10
 
 
 @pytest.mark.parametrize(
