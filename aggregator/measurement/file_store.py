@@ -97,10 +97,16 @@ def _alone(path: Path) -> Iterator[BinaryIO]:
     while True:
         with path.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            ours = os.fstat(file.fileno()).st_ino
-            if path.exists() and path.stat().st_ino == ours:
+            if _inode(path) == os.fstat(file.fileno()).st_ino:
                 yield file
                 return
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 class _Snapshot:

@@ -1,16 +1,19 @@
 """The metadata store in an XML database (BaseX): opened for each request, closed after it.
 
-The database has two documents: `store.xml` is the nmwg:store, `version.xml` the digest of what the
-service wrote there. The key hash is kept here, with the version of the content that it was made of;
-each request asks for the version, so that a key takes no search.
+The database has three documents: `store.xml` is the nmwg:store, `version.xml` the digest of what
+the service wrote there, `keys.xml` the key hash of that. The hash is kept here too, with the
+version of the content that it was made of; each request asks for that, so that a key takes no
+search.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import logging
 import re
+import uuid
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from threading import Lock
@@ -61,13 +64,21 @@ _VERSION = (
     'if (db:exists("NAME")) then collection("NAME/version.xml")/version/string()'
     ' else error(xs:QName("db:missing"), "missing")'
 )
-_IS_EQUAL = 'deep-equal(parse-xml($content), collection("NAME/store.xml"))'
+_KEYS = 'collection("NAME/keys.xml")/keys/string()'
+_IS_EQUAL = (
+    'deep-equal(parse-xml($content), collection("NAME/store.xml"))'
+    ' and deep-equal(<keys>{$keys}</keys>, collection("NAME/keys.xml")/keys)'
+)
+_DOCUMENTS = (
+    "(parse-xml($content), <version>{$version}</version>, <keys>{$keys}</keys>),"
+    ' ("store.xml", "version.xml", "keys.xml")'
+)
 _WRITE = (
     'if (db:exists("NAME")) then (db:delete("NAME", "store.xml"), db:delete("NAME", "version.xml"),'
-    ' db:add("NAME", parse-xml($content), "store.xml"),'
-    ' db:add("NAME", <version>{$version}</version>, "version.xml"), db:optimize("NAME"))'
-    ' else db:create("NAME", (parse-xml($content), <version>{$version}</version>),'
-    ' ("store.xml", "version.xml"))'
+    ' db:delete("NAME", "keys.xml"), db:add("NAME", parse-xml($content), "store.xml"),'
+    ' db:add("NAME", <version>{$version}</version>, "version.xml"),'
+    ' db:add("NAME", <keys>{$keys}</keys>, "keys.xml"), db:optimize("NAME"))'
+    f' else db:create("NAME", {_DOCUMENTS})'
 )
 
 
@@ -79,7 +90,7 @@ class _Ids(NamedTuple):
 
 
 class _Keys(NamedTuple):
-    """The key hash, and the version of the content that it was made of."""
+    """The key hash, and the version of the content that it was made of; by maKey."""
 
     version: str
     pairs: Mapping[str, _Ids]
@@ -112,18 +123,22 @@ class XmldbStore:
 
     def replace(self, store: Element) -> bool:
         """Write the content anew, unless it is just that; queries see the old one or the new."""
-        text = etree.tostring(_unrepeated(store), encoding="unicode")
-        version = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        content = _unrepeated(store)
+        text = etree.tostring(content, encoding="unicode")
+        digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+        found = keys_of(contents(content)).items()
+        keys = json.dumps({key: (one.metadata_id, one.id) for key, one in found})
+        values = {"content": text, "keys": keys}
         with self.told(), self._server.session() as session:
             with contextlib.suppress(_Missing):
-                if self._version(session) == version and self._is_equal(session, text):
+                # Others may have changed it since.
+                is_ours = self._version(session).startswith(digest)
+                if is_ours and self._query(session, _IS_EQUAL, values) == "true":
                     return False
-            self._query(session, _WRITE, {"content": text, "version": version})
+            # Another one each time: what was put right is read anew.
+            version = f"{digest}-{uuid.uuid4().hex}"
+            self._query(session, _WRITE, {**values, "version": version})
         return True
-
-    def _is_equal(self, session: BasexSession, text: str) -> bool:
-        """Whether the content is what was written: others may have changed it since."""
-        return self._query(session, _IS_EQUAL, {"content": text}) == "true"
 
     def _version(self, session: BasexSession) -> str:
         try:
@@ -150,12 +165,8 @@ class XmldbStore:
         """The key hash, made anew where it is not of this version; others wait meanwhile."""
         with self._lock:
             if self._keys.version != version:
-                found = self.ask(session, _ALL, {})
-                pairs = {
-                    key: _Ids(data.metadata_id, data.id)
-                    for key, data in keys_of(contents(found)).items()
-                }
-                self._keys = _Keys(found.get("version", ""), pairs)
+                found = self.ask(session, _KEYS, {})
+                self._keys = _Keys(found.get("version", ""), _pairs(found.text or ""))
             return self._keys
 
     @contextlib.contextmanager
@@ -225,6 +236,16 @@ class _Opened:
     def all(self) -> list[StoredMetadata]:
         """Everything."""
         return list(contents(self._store.ask(self._session, _ALL, {})).values())
+
+
+def _pairs(text: str) -> Mapping[str, _Ids]:
+    """The key hash as it is stored; raises StoreUnreadable for whatever else somebody wrote."""
+    try:
+        return {key: _Ids(metadata, data) for key, (metadata, data) in json.loads(text).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StoreUnreadable(
+            "the metadata store has no key hash; it does once it is built anew"
+        ) from error
 
 
 def _pair(found: Element, ma_key: str, ids: _Ids) -> Pair:

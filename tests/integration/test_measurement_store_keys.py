@@ -14,7 +14,7 @@ from lxml import etree
 from aggregator.measurement import file_store
 from aggregator.measurement.basex import BasexSession
 from aggregator.measurement.building import build
-from aggregator.measurement.metadata_store import MetadataStore, contents, keys_of
+from aggregator.measurement.metadata_store import MetadataStore, StoreUnreadable, contents, keys_of
 from aggregator.measurement.xmldb_store import XmldbStore
 from aggregator.wire.parse import Element
 from tests.integration.measurement_kit import (
@@ -137,7 +137,7 @@ def _count(monkeypatch: pytest.MonkeyPatch, evaluated: list[str]) -> None:
 
 
 def _is_of_keys(text: str) -> bool:
-    return "@id = $metadata" in text or text.endswith('"missing")')
+    return any(one in text for one in ("@id = $metadata", '"missing")', "/keys/string()"))
 
 
 def test_a_rebuild_keeps_keys_and_forgets_what_is_gone(store: MetadataStore) -> None:
@@ -212,6 +212,26 @@ def test_content_that_somebody_changed_is_written_anew(
     assert ids(store, asked("")) == ALL[:-1]
     assert store.replace(content())
     assert ids(store, asked("")) == ALL
+
+
+@pytest.mark.parametrize("text", ["", "no JSON", "[1]", '{"a": 1}', '{"a": ["b"]}'])
+def test_a_key_hash_that_somebody_changed_is_written_anew(
+    basex: OwnBasex,  # noqa: F811
+    text: str,
+) -> None:
+    store = XmldbStore(basex.server, "keys")
+    store.replace(content())
+    [first, *_] = keys(store)
+    change = f"replace value of node collection('keys/keys.xml')/keys with '{text}'"
+    basex.command(f"XQUERY {change}" if text else "XQUERY db:delete('keys', 'keys.xml')")
+    again = XmldbStore(basex.server, "keys")
+    with again.opened() as opened, pytest.raises(StoreUnreadable, match="built anew"):
+        opened.by_key(first)
+    assert again.replace(content())
+    assert not again.replace(content())
+    for one in (store, again):
+        with one.opened() as opened:
+            assert opened.by_key(first)
 
 
 def test_what_is_gone_though_its_key_is_known_is_told(basex: OwnBasex) -> None:  # noqa: F811
