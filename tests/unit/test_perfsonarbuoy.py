@@ -10,33 +10,26 @@ import pytest
 
 from aggregator.errors import NmwgError
 from aggregator.measurement import perfSONARBUOY
-from aggregator.measurement.chains import Chain, Chains
 from aggregator.measurement.handling import RequestHandler
 from aggregator.measurement.keying import key_of
-from aggregator.measurement.message import Message, read_message
 from aggregator.measurement.output import Output
-from aggregator.measurement.output import message as whole
 from aggregator.measurement.registering import Registrations
-from aggregator.wire.parse import Element, Limits
 from tests.measured import (
     UNIX,
     Measured,
     archive_of,
-    data,
     find,
-    key,
-    message,
-    metadata,
     minutes,
-    pair,
-    parameter,
-    reply,
     samples,
     select,
 )
-
-IPERF = "http://ggf.org/ns/nmwg/tools/iperf/2.0"
-AFTER = parameter("startTime", str(UNIX))
+from tests.unit.buoy_kit import (
+    AFTER,
+    asked_for,
+    by_key,
+    chain,
+    told,
+)
 
 
 @pytest.fixture
@@ -47,34 +40,6 @@ def measured() -> Measured:
 @pytest.fixture
 def archive(measured: Measured, tmp_path: Path) -> perfSONARBUOY:
     return archive_of(measured, tmp_path)
-
-
-def read(inner: str, *, type: str = "SetupDataRequest") -> Message:
-    return read_message(message(inner, type=type), limits=Limits())
-
-
-def chain(inner: str, *, ref: str = "m1") -> Chain:
-    asked = read(inner + data(ref))
-    return Chains(asked).of(asked.triggers[0])
-
-
-def told(output: Output) -> Element:
-    return reply(whole(output, type="Reply", reference=""))
-
-
-def asked_for() -> str:
-    return metadata(subject=pair(), types=[IPERF])
-
-
-def known_key(archive: perfSONARBUOY) -> str:
-    with archive.store.opened() as store:
-        return store.all()[0].data[0].ma_key
-
-
-def by_key(archive: perfSONARBUOY) -> Chain:
-    """A key, and a filter on it."""
-    inner = metadata(inner=key(known_key(archive)))
-    return chain(inner + select("f", "m1", AFTER), ref="f")
 
 
 def test_init(archive: perfSONARBUOY) -> None:

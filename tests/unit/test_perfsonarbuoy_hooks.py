@@ -10,31 +10,27 @@ from lxml import etree
 
 from aggregator.errors import NmwgError
 from aggregator.measurement import perfSONARBUOY
-from aggregator.measurement.chains import Chain, Chains
+from aggregator.measurement.chains import Chains
 from aggregator.measurement.handling import Event
-from aggregator.measurement.message import Message, read_message
 from aggregator.measurement.output import Output
-from aggregator.measurement.output import message as whole
-from aggregator.wire.parse import Element, Limits
 from tests.measured import (
-    UNIX,
     Measured,
     archive_of,
     data,
     endpoint,
-    key,
     message,
     metadata,
     minutes,
     pair,
     parameter,
-    reply,
     samples,
-    select,
 )
-
-IPERF = "http://ggf.org/ns/nmwg/tools/iperf/2.0"
-AFTER = parameter("startTime", str(UNIX))
+from tests.unit.buoy_kit import (
+    IPERF,
+    asked_for,
+    read,
+    told,
+)
 
 
 @pytest.fixture
@@ -45,34 +41,6 @@ def measured() -> Measured:
 @pytest.fixture
 def archive(measured: Measured, tmp_path: Path) -> perfSONARBUOY:
     return archive_of(measured, tmp_path)
-
-
-def read(inner: str, *, type: str = "SetupDataRequest") -> Message:
-    return read_message(message(inner, type=type), limits=Limits())
-
-
-def chain(inner: str, *, ref: str = "m1") -> Chain:
-    asked = read(inner + data(ref))
-    return Chains(asked).of(asked.triggers[0])
-
-
-def told(output: Output) -> Element:
-    return reply(whole(output, type="Reply", reference=""))
-
-
-def asked_for() -> str:
-    return metadata(subject=pair(), types=[IPERF])
-
-
-def known_key(archive: perfSONARBUOY) -> str:
-    with archive.store.opened() as store:
-        return store.all()[0].data[0].ma_key
-
-
-def by_key(archive: perfSONARBUOY) -> Chain:
-    """A key, and a filter on it."""
-    inner = metadata(inner=key(known_key(archive)))
-    return chain(inner + select("f", "m1", AFTER), ref="f")
 
 
 class Hooked(perfSONARBUOY):
