@@ -50,6 +50,9 @@ class MeasurementSettings:
     metadata_db_password_file: str = setting(
         "", file_name(), "File with that user's password; only its owner may read it."
     )
+    metadata_db_timeout: float = setting(
+        10.0, duration(0.1, 3600), "Time that the XML database has for one request."
+    )
     databases: tuple[MeasuredDatabaseSettings, ...] = derived(
         lambda _: (),
         database_tables(),

@@ -96,7 +96,7 @@ def metadata_store(settings: Settings) -> MetadataStore:
             given.metadata_db_port,
             given.metadata_db_user,
             read_secret(given.metadata_db_password_file),
-            timeout=given.max_worker_lifetime,
+            timeout=given.metadata_db_timeout,
         )
         return XmldbStore(server, given.metadata_db_name)
     named = given.metadata_db_file
