@@ -49,7 +49,7 @@ def _with(settings: Settings, places: Places) -> int:
     store = store_of(settings)
     interval = settings.measurement.maintenance_interval
     try:
-        opened = open_archive(settings, store)
+        opened = open_archive(settings, store, building=True)
         registrations = places(settings, opened)
         registering = None
         if registrations is not None:

@@ -37,6 +37,8 @@ from aggregator.wire.parse import Limits
 log = logging.getLogger(__name__)
 
 STORE_FILE = "store.xml"
+#: Seconds for an XML database to be written: that of 20,000 pairs took 20 on a crowded machine.
+_WRITING = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,12 @@ class Opened:
             one.close()
 
 
-def open_archive(settings: Settings, store: Store) -> Opened:
+def open_archive(settings: Settings, store: Store, *, building: bool = False) -> Opened:
     """The archive of these settings; `store` holds its own tables.
 
-    Raises ConfigError for a database that can't be, ValueError for a password file and
-    MeasurementsRefused for an owmesh.conf that can't be read any more.
+    With `building` an XML database has time to be written. Raises ConfigError for a database that
+    can't be, ValueError for a password file and MeasurementsRefused for an owmesh.conf that can't
+    be read any more.
     """
     given = settings.measurement
     databases = databases_of_settings(given, pool_size=given.max_worker_processes)
@@ -74,7 +77,7 @@ def open_archive(settings: Settings, store: Store) -> Opened:
     if given.rrd_folder:
         origins["rrd"] = RrdOrigin(Path(given.rrd_folder))
     static = StaticStore(Path(given.static_store), origins) if given.static_store else tuple
-    store_of_metadata = metadata_store(settings)
+    store_of_metadata = metadata_store(settings, building=building)
     tests = FoundTests(databases, store_of_metadata)
     archive = perfSONARBUOY(
         store_of_metadata,
@@ -87,7 +90,7 @@ def open_archive(settings: Settings, store: Store) -> Opened:
     return Opened(archive, databases, own if given.own_tables else None, tests)
 
 
-def metadata_store(settings: Settings) -> MetadataStore:
+def metadata_store(settings: Settings, *, building: bool = False) -> MetadataStore:
     """Where the metadata lie; raises ValueError for a password file that can't be read any more."""
     given = settings.measurement
     if given.metadata_db_type == "xmldb":
@@ -96,7 +99,9 @@ def metadata_store(settings: Settings) -> MetadataStore:
             given.metadata_db_port,
             given.metadata_db_user,
             read_secret(given.metadata_db_password_file),
-            timeout=given.metadata_db_timeout,
+            timeout=max(_WRITING, given.metadata_db_timeout)
+            if building
+            else given.metadata_db_timeout,
         )
         return XmldbStore(server, given.metadata_db_name)
     named = given.metadata_db_file
