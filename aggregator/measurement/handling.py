@@ -82,7 +82,7 @@ class RequestHandler:
     def handle(self, message: Message, output: Output, *, may_store: bool = False) -> None:
         """Answer a message; raises NmwgError where the whole of it can't be, and TimeIsUp."""
         services = self._services(message)
-        chains = Chains(message)
+        chains = Chains(message, look_at_the_clock=output.look_at_the_clock)
         known = [one for one in message.triggers if one.metadata_ref in message.metadata]
         if not known:
             raise NmwgError(

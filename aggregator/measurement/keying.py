@@ -54,15 +54,18 @@ def cooked(key: Element, filters: Iterable[Filter]) -> Element:
 
 def add_select_parameters(block: Element, filters: Iterable[Filter]) -> None:
     """Put the parameters of filters into a key's block of parameters."""
+    # A look through all of them for each would take minutes for some ten thousand.
+    known: dict[str | None, Element] = {}
+    for child in block.iterchildren("*"):
+        known.setdefault(child.get("name"), child)
     for one in filters:
         for parameter in _selected(one.metadata):
             name = parameter.get("name")
-            for known in block.iterchildren("*"):
-                if known.get("name") == name:
-                    block.replace(known, parameter)
-                    break
+            if name in known:
+                block.replace(known[name], parameter)
             else:
                 block.append(parameter)
+            known[name] = parameter
 
 
 def _selected(metadata: Element) -> Iterator[Element]:

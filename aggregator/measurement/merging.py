@@ -63,12 +63,18 @@ def _joined(mine: Element, theirs: Element) -> Element:
     for name, value in theirs.attrib.items():
         if name not in found.attrib:
             found.set(name, value)
+    # A look through all of them for each would take minutes for some ten thousand.
+    known: dict[str, Element] = {}
+    for one in found.iterchildren("*"):
+        known.setdefault(str(one.tag), one)
     for one in theirs.iterchildren("*"):
-        same = found.find(one.tag)
+        same = known.get(str(one.tag))
+        copied = deepcopy(one) if same is None else _joined(same, one)
         if same is None:
-            found.append(deepcopy(one))
+            found.append(copied)
         else:
-            found.replace(same, _joined(same, one))
+            found.replace(same, copied)
+        known[str(one.tag)] = copied
     return found
 
 
@@ -77,7 +83,8 @@ def _event_types(child: Element, parent: Element, names: tuple[str, str]) -> lis
     theirs = [text_of(one) for one in parent.iterchildren(EVENT_TYPE)]
     if not mine or not theirs:
         return mine or theirs
-    both = [one for one in mine if one in theirs]
+    known = set(theirs)
+    both = [one for one in mine if one in known]
     if not both:
         raise merge_error(f"Metadata {names[0]} and {names[1]} have no eventTypes in common")
     return both

@@ -55,10 +55,14 @@ class Output:
         del self._pieces[mark[0] :]
         self._size = mark[1]
 
-    def add(self, piece: bytes) -> None:
-        """Add what is written already; raises NmwgError past `most`, TimeIsUp past `deadline`."""
+    def look_at_the_clock(self) -> None:
+        """Raise TimeIsUp past `deadline`."""
         if time.monotonic() > self.deadline:
             raise TimeIsUp
+
+    def add(self, piece: bytes) -> None:
+        """Add what is written already; raises NmwgError past `most`, TimeIsUp past `deadline`."""
+        self.look_at_the_clock()
         self._size += len(piece)
         if self._size > self._most:
             raise AnswerTooLarge(

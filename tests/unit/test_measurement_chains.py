@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 from lxml import etree
 
@@ -126,6 +129,16 @@ class TestFilters:
         assert [one.id for one in found.filters] == ["f2"]
         assert [value_of(one) for one in found.filters[0].metadata.iter("{*}parameter")] == ["1"]
 
+    def test_several_may_inherit_from_one(self) -> None:
+        shared = metadata("s", inner=parameters(parameter("startTime", "1"), prefix="select"))
+        inner = metadata("m", subject=pair()) + shared
+        for id, of in (("f1", "m"), ("f2", "f1")):
+            inner += metadata(id, subject=f'<select:subject metadataIdRef="{of}"/>', ref="s")
+        found = chain(inner, ref="f2")
+        assert [one.id for one in found.filters] == ["f1", "f2"]
+        for one in found.filters:
+            assert [value_of(told) for told in one.metadata.iter("{*}parameter")] == ["1"]
+
 
 class TestFaults:
     @pytest.mark.parametrize(
@@ -170,3 +183,45 @@ class TestFaults:
         asked = read(inner + data("m"))
         assert list(asked.metadata) == ["m"]
         assert event_types(asked.metadata["m"]) == [A]
+
+
+class TestCost:
+    @pytest.mark.parametrize("form", ["<nmwg:eventType>{}</nmwg:eventType>", "<{}/>"])
+    def test_it_grows_with_the_message(self, form: str) -> None:
+        def told(prefix: str) -> str:
+            inner = "".join(form.format(f"{prefix}{number}") for number in range(30_000))
+            is_type = "eventType" in form
+            return inner if is_type else f"<nmwg:subject>{inner}</nmwg:subject>"
+
+        asked = read(
+            metadata("p", inner=told("a")) + metadata("c", inner=told("b"), ref="p") + data("c")
+        )
+        began = time.process_time()
+        with suppress(NmwgError):
+            Chains(asked).of(asked.triggers[0])
+        # A look at each of the other's for each takes 10 times as long.
+        assert time.process_time() - began < 2
+
+    def test_what_is_merged_is_bounded(self) -> None:
+        subject = f"<nmwg:subject>{'<a/>' * 20_000}</nmwg:subject>"
+        ids = [f"c{number}" for number in range(40)]
+        inner = metadata("p", subject=subject) + "".join(metadata(one, ref="p") for one in ids)
+        asked = read(inner + "".join(data(one) for one in ids))
+        chains = Chains(asked)
+        assert chains.of(asked.triggers[0]).id == "c0"
+        with pytest.raises(NmwgError, match="come to too much when merged") as error:
+            list(map(chains.of, asked.triggers))
+        assert error.value.event_type == "error.common.merge"
+
+    def test_the_clock_is_looked_at_before_each_merge(self) -> None:
+        class Late(Exception):
+            pass
+
+        def look() -> None:
+            raise Late
+
+        asked = read(metadata("p") + metadata("c", ref="p") + data("c") + data("p"))
+        chains = Chains(asked, look_at_the_clock=look)
+        with pytest.raises(Late):
+            chains.of(asked.triggers[0])
+        assert chains.of(asked.triggers[1]).id == "p"

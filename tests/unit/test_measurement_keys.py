@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,3 +153,17 @@ class TestKeys:
             assert results(ask(served, inner, type=type)) == [
                 (KEY_ERROR, "Key error in metadata storage: 'maKey' cannot be found.")
             ]
+
+
+def test_cooking_grows_with_the_message(served: Endpoint) -> None:
+    [known] = keys(served, udp() + data())
+    many = 10_000
+    inner = parameter("maKey", known) + "".join(parameter(f"a{n}", "1") for n in range(many))
+    block = f'<nmwg:key><nmwg:parameters id="k">{inner}</nmwg:parameters></nmwg:key>'
+    filter = select("f1", "m1", *(parameter(f"b{n}", "2") for n in range(many)))
+    began = time.process_time()
+    found = ask(served, metadata(inner=block) + filter + data("f1"), type="MetadataKeyRequest")
+    # A look at all of the key's for each of the filter's takes 10 times as long.
+    assert time.process_time() - began < 2
+    path = "nmwg:data/nmwg:key/nmwg:parameters/nmwg:parameter"
+    assert len(find(found, path)) == 2 * many + 1
