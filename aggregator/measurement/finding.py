@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 from aggregator.errors import MeasurementsUnavailable, NothingMeasured
 from aggregator.measurement.building import FromDatabase
@@ -41,16 +42,23 @@ class FoundTests:
 
     def _tests(self, name: str, database: MeasuredDatabase) -> list[MeasuredTest]:
         try:
-            self._known[name] = list(database.tests())
+            self._known[name] = list(_told(database.tests(), name))
         except NothingMeasured as nothing:
             log.info("%s: %s", name, nothing)
             self._known[name] = []
         except MeasurementsUnavailable as error:
             log.error("the metadata of %s stay as they were: %s", name, error)
-            self.away.add(name)
-            if name not in self._known:
-                self._known[name] = self._stored(name)
+            self._keep(name)
+        except Exception:
+            # What somebody else wrote into one database must not end the metadata of all others.
+            log.exception("bug in reading %s, whose metadata stay as they were", name)
+            self._keep(name)
         return self._known[name]
+
+    def _keep(self, name: str) -> None:
+        self.away.add(name)
+        if name not in self._known:
+            self._known[name] = self._stored(name)
 
     def _stored(self, name: str) -> list[MeasuredTest]:
         """What the store has of a database that was not there since the start."""
@@ -66,3 +74,14 @@ class FoundTests:
             return []
         # Delays are stored twice.
         return list(dict.fromkeys(found))
+
+
+def _told(tests: Iterable[MeasuredTest], name: str) -> Iterator[MeasuredTest]:
+    """Those that XML has characters for: others' databases may hold anything."""
+    for test in tests:
+        texts = (test.source, test.destination, *chain.from_iterable(test.parameters))
+        if all(map(str.isprintable, texts)):
+            yield test
+        else:
+            ends = f"{test.source!a} to {test.destination!a}"
+            log.warning("%s: the test from %s is left out: it has control characters", name, ends)

@@ -74,3 +74,23 @@ def test_a_build_of_nothing_is_a_store_all_the_same(store: FileStore) -> None:
     assert store.replace(build([])) is True
     with store.opened() as opened:
         assert opened.all() == []
+
+
+def test_one_with_what_nobody_expects_stops_no_other(store: FileStore) -> None:
+    odd, other = Away(known=[UDP]), Measured(known=[DELAY])
+    found = FoundTests({"a": odd, "b": other}, store)
+    before = list(found())
+    odd.error = ValueError("a text in a column of numbers")
+    assert list(found()) == before
+    assert found.away == {"a"}
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1\x01", "\0", "\ufffe", "\ud800"])
+def test_a_test_that_no_document_can_tell_of_is_left_out(address: str, store: FileStore) -> None:
+    odd = UDP._replace(source=address)
+    found = FoundTests({"a": Measured(known=[odd, DELAY])}, store)
+    archive = perfSONARBUOY(store, {}, tests=found)
+    archive.createStorage()
+    with store.opened() as opened:
+        assert [one.id for one in opened.all()] == ["metadata-0", "metadata-1"]
+    assert found.away == set()
