@@ -38,7 +38,9 @@ class NamedDatabase(NamedTuple):
         scheme = _SCHEMES.get(self.driver.lower().removeprefix("dbi:"), "mysql+pymysql")
         user = quote(self.user, safe="")
         password = f":{quote(self.password, safe='')}" if self.password else ""
-        return f"{scheme}://{user}{password}@{self.host}/{quote(self.name, safe='')}"
+        is_ipv6 = self.host.count(":") > 1 and not self.host.startswith("[")
+        host = f"[{self.host}]" if is_ipv6 else self.host
+        return f"{scheme}://{user}{password}@{host}/{quote(self.name, safe='')}"
 
 
 def read_owmesh(place: Path) -> Mapping[str, str]:
@@ -69,8 +71,9 @@ def _values(text: str, path: Path) -> dict[str, str]:
         elif depth == 0:
             told = _LINE.fullmatch(line)
             if told is None:
-                expected = "expected is a name and a value, or a block such as <NODE=name>"
-                raise MeasurementsRefused(f"{path}, line {number}: {line[:60]!r}; {expected}")
+                # Without the line, which may hold a password.
+                expected = "expected is a name, space and a value, or a block such as <NODE=name>"
+                raise MeasurementsRefused(f"{path}, line {number}: {expected}")
             found[told[2].lower()] = "" if told[1] else (told[3] or "")
     return found
 

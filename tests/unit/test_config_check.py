@@ -114,3 +114,40 @@ def test_a_probe_of_the_environment_is_refused_by_its_variable(tmp_path: Path) -
         'AGGREGATOR_PROBES_ALLOWED: probes.allowed.2: the probe "htp" does not exist; '
         "did you mean http?"
     )
+
+
+MEASURED = """[measurement]
+metadata_db_type = "file"
+owmesh = "owmesh.conf"
+databases = [
+  {{ url = "{url}", layout = "bwctl" }},
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("mysql://u:secret@h/d", "measurement.databases: the URL names no database that can be"),
+        ("mysql+pymysql://u:secret@h/", "measurement.databases: 'mysql+pymysql' names no"),
+        ("mysql+pymysql://u:secret@h:x/d", "measurement.databases: the URL names no database"),
+        ("mysql+pymysql://u:secret@localhost/d", "DBI:mysql:d:localhost twice; read it once"),
+    ],
+)
+def test_a_database_of_measurements_that_can_not_be(url: str, told: str, tmp_path: Path) -> None:
+    (tmp_path / "owmesh.conf").write_text("BWDBName d\nBWDBUser u\n")
+    file = tmp_path / "measured.toml"
+    file.write_text(MEASURED.format(url=url))
+    result = run(file)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert told in result.stderr
+    assert "secret" not in result.stderr
+
+
+def test_a_file_of_databases_of_measurements_that_can_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "owmesh.conf").write_text("DBName d\n= x\n")
+    file = tmp_path / "measured.toml"
+    file.write_text('[measurement]\nmetadata_db_type = "file"\nowmesh = "."\n')
+    result = run(file)
+    assert result.exit_code == 2
+    assert f"{file}:3: measurement.owmesh: {tmp_path}/owmesh.conf, line 2: " in result.stderr

@@ -60,3 +60,15 @@ def test_a_file_that_is_no_such_file(tmp_path: Path) -> None:
     (tmp_path / "owmesh.conf").write_bytes(b"x" * (2**20 + 1))
     with pytest.raises(MeasurementsRefused, match="more than"):
         read_owmesh(tmp_path)
+
+
+@pytest.mark.parametrize("host", ["2001:db8::1", "[2001:db8::1]"])
+def test_a_host_may_be_an_address_of_ipv6(host: str, tmp_path: Path) -> None:
+    [(_, url)] = read(tmp_path, f"DBName x\n!OWPDBName\nBWDBHost {host}\n")[:1]
+    assert url == "mysql+pymysql://@[2001:db8::1]/x"
+
+
+def test_a_password_in_a_line_that_is_none_is_not_told(tmp_path: Path) -> None:
+    with pytest.raises(MeasurementsRefused) as error:
+        read(tmp_path, "CentralDBPass=secret\n")
+    assert "secret" not in str(error.value)
