@@ -70,8 +70,15 @@ class FileStore:
         except (OSError, RequestError, StoreUnreadable) as error:
             # What it held before would be told for what it holds now.
             self._found = None
-            self._problem = f"the metadata store {self._path} can't be read: {error}"
-            log.error("%s", self._problem)
+            problem = f"the metadata store {self._path} can't be read: {error}"
+            if problem != self._problem:
+                log.error("%s", problem)
+            self._problem = problem
+            if isinstance(error, OSError):
+                # Its rights, or the files that a process may have open: the file does not change.
+                self._mark = None
+        else:
+            self._problem = ""
 
     def replace(self, store: Element) -> bool:
         """Write the file anew, unless it holds just that; readers see the old one or the new."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
@@ -96,6 +97,23 @@ def test_a_file_that_is_missing_or_closed_is_told_and_read_when_it_is_there(tmp_
     assert "can't be read" in problem(store)
     with pytest.raises(StoreUnreadable, match="can't be written"):
         store.replace(content())
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = FileStore(tmp_path / "store.xml")
+    store.replace(content())
+
+    def full(_: Path) -> bytes:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", full)
+        assert "Too many open files" in problem(store)
+        assert "Too many open files" in problem(store)
+    assert len(caplog.records) == 1
+    assert ids(store, asked("")) == ALL
 
 
 def test_a_file_is_written_beside_and_moved(tmp_path: Path) -> None:
