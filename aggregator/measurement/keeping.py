@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import signal
+import threading
 import time
 from collections.abc import Callable
 
@@ -23,8 +24,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _SOON = 60.0
 #: Seconds that the end of registrations may take.
 _END_WITHIN = 6.0
-#: Seconds between two looks at our own tables.
-_LOOK = 2.0
+#: Seconds between two looks at our own tables, and between two at a build that goes on.
+_LOOK, _TICK = 2.0, 0.1
 
 
 #: Makes the places where an archive is registered; None for nowhere.
@@ -48,8 +49,10 @@ def _with(settings: Settings, places: Places) -> int:
     """Build and register with these settings until a signal comes, which is returned."""
     store = store_of(settings)
     interval = settings.measurement.maintenance_interval
+    is_left = False
     try:
         opened = open_archive(settings, store, building=True)
+        builder = _Builder(opened)
         registrations = places(settings, opened)
         registering = None
         if registrations is not None:
@@ -57,18 +60,22 @@ def _with(settings: Settings, places: Places) -> int:
             registering = RegistrationLoop(registrations, every)
         received: int = signal.SIGTERM
         try:
-            received = _until_signal(opened, interval, registering)
+            received = _until_signal(builder, interval, registering)
         finally:
             if registering is not None:
                 ending = received != signal.SIGHUP
                 registering.stop(ending=ending, within=_END_WITHIN)
-            opened.close()
+            is_left = builder.is_at_work
+            if not is_left:
+                opened.close()
         return received
     finally:
-        store.close()
+        # What a build that was left to itself reads from goes with the process.
+        if not is_left:
+            store.close()
 
 
-def _until_signal(opened: Opened, interval: float, registering: RegistrationLoop | None) -> int:
+def _until_signal(builder: _Builder, interval: float, registering: RegistrationLoop | None) -> int:
     """Build at each interval, and when our own tables have a test that was not there.
 
     What was built is registered from the first time on.
@@ -76,9 +83,11 @@ def _until_signal(opened: Opened, interval: float, registering: RegistrationLoop
     newest = due = -math.inf
     is_first = True
     while True:
-        found = _newest(opened, known=newest)
+        found = _newest(builder.opened, known=newest)
         if time.monotonic() >= due or found != newest:
-            built = _build(opened) and not opened.tests.away
+            built, signal_number = builder.build()
+            if signal_number is not None:
+                return signal_number
             newest = found
             if is_first and registering is not None:
                 registering.start()
@@ -88,6 +97,41 @@ def _until_signal(opened: Opened, interval: float, registering: RegistrationLoop
         received = signal.sigtimedwait(_SIGNALS, patience)
         if received is not None:
             return received.si_signo
+
+
+class _Builder:
+    """Builds in a thread of its own: a database may hang for minutes, and SIGTERM can't wait."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.opened = opened
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a build goes on that was left to itself."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def build(self) -> tuple[bool, int | None]:
+        """Whether all of it could be done, and the signal that came meanwhile.
+
+        A build is left to itself where the process has to end. Else its end is waited for: two at
+        a time might leave what the older one found.
+        """
+        done: list[bool] = []
+        thread = threading.Thread(
+            target=lambda: done.append(_build(self.opened)), name="building", daemon=True
+        )
+        self._thread = thread
+        thread.start()
+        signal_number: int | None = None
+        thread.join(_TICK)
+        while thread.is_alive():
+            received = signal.sigtimedwait(_SIGNALS, _TICK)
+            if received is not None:
+                signal_number = received.si_signo
+                if signal_number != signal.SIGHUP:
+                    return False, signal_number
+        return done == [True] and not self.opened.tests.away, signal_number
 
 
 def _newest(opened: Opened, *, known: float) -> float:

@@ -25,9 +25,14 @@ class RegistrationLoop:
         self._thread.start()
 
     def stop(self, *, ending: bool, within: float) -> None:
-        """No further round; with `ending` what is registered is ended, if that can be in time."""
+        """No further round; with `ending` what is registered is ended, if that can be in time.
+
+        What was never started registered nothing.
+        """
         self._ends = ending
         self._stopped.set()
+        if self._thread.ident is None:
+            return
         self._thread.join(within)
         if self._thread.is_alive():
             log.warning("a registration is under way still and is left to itself")
