@@ -15,6 +15,9 @@ from aggregator.wire.parse import Limits
 
 log = logging.getLogger(__name__)
 
+#: Characters of an error's text in the log; it may repeat what came, which may be megabytes.
+_LOGGED = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -46,7 +49,7 @@ class Endpoint:
             self.handler.handle(asked, output, may_store=may_store)
             return message(output, type=asked.reply_type, reference=asked.id)
         except NmwgError as error:
-            log.info("refused: %s", error, extra={"outcome": error.event_type})
+            log.info("refused: %s", str(error)[:_LOGGED], extra={"outcome": error.event_type})
             outcome, found = "refused", error
         except TimeIsUp:
             outcome, found = "timeout", self.timeout()

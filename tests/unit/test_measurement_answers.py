@@ -155,6 +155,14 @@ class TestErrorResponses:
         assert code == "error.transport.parse_error"
         assert "2000" in text
 
+    def test_what_came_is_not_repeated_whole_in_the_log(
+        self, served: Endpoint, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO")
+        found = reply(served.answer(message("", type="a" * 100_000)))
+        assert results(found)[0][1] == f"Messages of type {'a' * 100_000} are unsupported"
+        assert max(len(one.getMessage()) for one in caplog.records) < 1000
+
     def test_the_store_is_away(self, measured: Measured, tmp_path: Path) -> None:
         served = endpoint(archive_of(measured, tmp_path))
         (tmp_path / "store.xml").unlink()
