@@ -77,6 +77,12 @@ class MeasurementSettings:
     rrd_folder: str = setting(
         "", file_name(), "Folder in which RRD files lie. Empty: none are served."
     )
+    default_resolution: int = setting(
+        0,
+        whole_number(0, 10**9),
+        "Seconds that one number of an RRD file or a series stands for, where a request and the"
+        " stored key say none; 0 for as fine as it is kept.",
+    )
     maintenance_interval: float = setting(
         1800.0, duration(1), "Time between two rebuilds of the metadata store."
     )
@@ -113,6 +119,11 @@ class MeasurementSettings:
         listing(web_address()),
         "Addresses of perfSONAR lookup services.",
     )
+    ls_bootstrap_file: str = setting(
+        "",
+        file_name(),
+        "File with addresses of lookup services, one a line, where ls_instance is empty.",
+    )
     ls_groups: tuple[str, ...] = setting(
         (), listing(web_address()), "Addresses of service groups, to which the archive is added."
     )
@@ -138,3 +149,5 @@ class MeasurementSettings:
     service_description: str = _words("Description that is registered.")
     site_name: str = _words("Name of the site, for the description.")
     site_location: str = _words("Where the site is, for the description.")
+    contact_name: str = _words("Who looks after the archive, for the description.")
+    contact_email: str = _words("Where that person is reached, for the description.")

@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from aggregator.config.kinds import Refused
 from aggregator.config.measurement import MeasurementSettings
+from aggregator.config.places import web_address
 from aggregator.config.report_tokens import read_report_tokens
 from aggregator.config.secrets import read_secret
 
@@ -70,9 +72,32 @@ def _storage(given: MeasurementSettings) -> Iterator[Fault]:
 def _registration(given: MeasurementSettings, *, public_url: str) -> Iterator[Fault]:
     if not given.enable_registration:
         return
-    if not given.ls_instance and not given.ls_groups:
+    if not (given.ls_instance or given.ls_groups or given.ls_bootstrap_file):
         text = "enable_registration needs ls_instance or ls_groups, which are not set"
         yield ("enable_registration", "ls_instance", "ls_groups"), text
+    try:
+        read_bootstrap(given.ls_bootstrap_file)
+    except ValueError as error:
+        yield ("ls_bootstrap_file",), str(error)
     if not given.service_accesspoint and not public_url:
         text = "enable_registration needs service_accesspoint or server.public_url, not set both"
         yield ("enable_registration", "service_accesspoint"), text
+
+
+def read_bootstrap(name: str) -> tuple[str, ...]:
+    """The addresses in a file, one a line, `#` begins a comment; raises ValueError.
+
+    Without a name there are none.
+    """
+    if not name:
+        return ()
+    try:
+        lines = Path(name).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeError) as error:
+        raise ValueError(f"{name} can't be read: {error}") from None
+    found = [line.partition("#")[0].strip() for line in lines]
+    kind = web_address()
+    try:
+        return tuple(kind.read(one) for one in found if one)
+    except Refused as refused:
+        raise ValueError(f"{name}: {refused}") from None

@@ -59,6 +59,7 @@ class MeasurementArchive:
     registers: bool = False
     keep: Keep | None = None
     registrations: Registrations | None = None
+    default_resolution: int = 0
 
     def init(self, handler: RequestHandler) -> None:
         """Take the messages that are handled here."""
@@ -245,7 +246,8 @@ class MeasurementArchive:
     def _asked(self, event: Event, times: TimeSettings) -> Asked:
         wanted = event.message.parameters.get("timeType", "iso").lower()
         time_type = "unix" if wanted == "unix" else "iso"
-        return Asked(times, time_type, max(0.01, event.output.deadline - time.monotonic()))
+        timeout = max(0.01, event.output.deadline - time.monotonic())
+        return Asked(times, time_type, timeout, self.default_resolution)
 
 
 def whole(pair: Pair) -> tuple[StoredMetadata, StoredData]:

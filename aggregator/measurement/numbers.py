@@ -42,7 +42,8 @@ def resolution_for(data: StoredData, asked: Asked) -> int:
     """Seconds that one number stands for; 0 where nobody says so."""
     stored = data.one("resolution")
     is_number = stored.isascii() and stored.isdecimal() and len(stored) < 10
-    return asked.times.resolution or (int(stored) if is_number else 0)
+    said = asked.times.resolution or (int(stored) if is_number else 0)
+    return said or asked.default_resolution
 
 
 def consolidated(rows: Iterable[Number], width: int, function: str) -> Iterator[Number]:

@@ -86,6 +86,7 @@ def open_archive(settings: Settings, store: Store, *, building: bool = False) ->
         static=static,
         registers=given.enable_registration,
         keep=own.keep if given.storage else None,
+        default_resolution=given.default_resolution,
     )
     return Opened(archive, databases, own if given.own_tables else None, tests)
 

@@ -17,11 +17,15 @@ class NoData(Exception):
 
 
 class Asked(NamedTuple):
-    """How measurements are asked for; `time_type` is unix or iso, `timeout` in seconds."""
+    """How measurements are asked for; `time_type` is unix or iso, `timeout` in seconds.
+
+    `default_resolution` is for who says none, in seconds; 0 is as fine as there is.
+    """
 
     times: TimeSettings
     time_type: str
     timeout: float
+    default_resolution: int = 0
 
 
 class Origin(Protocol):

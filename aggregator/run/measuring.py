@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aggregator.config import Settings
 from aggregator.config.measurement import MeasurementSettings
+from aggregator.config.measurement_faults import read_bootstrap
 from aggregator.measurement import keeping
 from aggregator.measurement.lookup_service import LookupService, Service
 from aggregator.measurement.opening import Opened
@@ -43,7 +44,7 @@ def places_of(settings: Settings, opened: Opened) -> Registrations | None:
         LookupRegistration(
             service, LookupService(url), metadata=opened.archive.all_metadata, keys=keys
         )
-        for url in given.ls_instance
+        for url in given.ls_instance or read_bootstrap(given.ls_bootstrap_file)
     ]
     content = polled_content(
         millis=round(given.ls_registration_interval * 1000), event_types=_EVENTS
@@ -69,3 +70,5 @@ def _described(given: MeasurementSettings) -> Iterator[str]:
         yield f"at {given.site_name}"
     if given.site_location:
         yield f"in {given.site_location}"
+    if contact := " ".join(filter(None, (given.contact_name, given.contact_email))):
+        yield f"(contact: {contact})"

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from aggregator.cli.main import main
+from aggregator.config.measurement_faults import read_bootstrap
 
 SECRET = "hidden-word"
 
@@ -87,6 +88,22 @@ def test_registration_needs_somewhere_and_an_address(tmp_path: Path) -> None:
     assert check(tmp_path, *lines) == []
 
 
+def test_addresses_of_lookup_services_in_a_file(tmp_path: Path) -> None:
+    lines = (
+        'metadata_db_type = "file"',
+        "enable_registration = true",
+        'service_accesspoint = "http://ma.example.org/pSB"',
+        'ls_bootstrap_file = "hints"',
+    )
+    assert "can't be read" in check(tmp_path, *lines)[0]
+    (tmp_path / "hints").write_text("# ours\nhttp://ls.example.org/ls  # the first\n\n")
+    assert check(tmp_path, *lines) == []
+    assert read_bootstrap(str(tmp_path / "hints")) == ("http://ls.example.org/ls",)
+    (tmp_path / "hints").write_text("ls.example.org\n")
+    [told] = check(tmp_path, *lines)
+    assert told.startswith("measurement.ls_bootstrap_file: ")
+
+
 class TestOwmesh:
     def test_a_folder_or_the_file_in_it(self, tmp_path: Path) -> None:
         (tmp_path / "owmesh.conf").write_text("BWCentralDBName bwctl\nCentralDBUser u\n")
@@ -104,7 +121,7 @@ class TestOwmesh:
     def test_a_line_that_is_none_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "owmesh.conf").write_text(f"CentralDBPass {SECRET}\n=wrong\n")
         [told] = check(tmp_path, 'metadata_db_type = "file"', f'owmesh = "{tmp_path}"')
-        assert "line 2: '=wrong'" in told
+        assert "line 2: expected is a name" in told
 
 
 def test_a_password_file_that_others_may_read(tmp_path: Path) -> None:
