@@ -177,7 +177,13 @@ def _instant(datum: Element, name: str) -> int:
 
 
 def _number(datum: Element, name: str) -> float | None:
-    return _read(datum, name, float, "a number", math.isfinite)
+    def real(text: str) -> float:
+        # Python's own numbers have underscores, and digits of other scripts.
+        if not text.isascii() or "_" in text:
+            raise ValueError
+        return float(text)
+
+    return _read(datum, name, real, "a number", math.isfinite)
 
 
 def _count(datum: Element, name: str) -> int | None:

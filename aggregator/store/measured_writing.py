@@ -28,6 +28,8 @@ from aggregator.store.write import Write
 Values = tuple[Any, ...]
 #: Rows of one transaction.
 SIZE = 1000
+#: What a TTL stays below: it is one byte of a packet.
+_HOPS = 256
 
 _COLUMNS = [column.name for column in measured_tests.columns if column.name != "id"]
 ENTER = Statement(or_nothing(measured_tests), columns=_COLUMNS)
@@ -86,7 +88,8 @@ def delays(test: MeasuredTest, rows: Iterable[Delay]) -> Prepared:
             row,
             instants=row[:2],
             reals=(row.min_delay, row.max_delay, row.max_error),
-            counts=(*row[4:9], *(n for _, n in row.buckets)),
+            hops=row[4:6],
+            counts=(*row[6:9], *(n for _, n in row.buckets)),
             places=[place for place, _ in row.buckets],
         )
         values.append((row[0] - HALF, row[1] - HALF, *row[2:]))
@@ -139,6 +142,7 @@ def _check(
     instants: Sequence[Any],
     reals: Sequence[Any],
     counts: Sequence[Any],
+    hops: Sequence[Any] = (),
     places: Sequence[Any] = (),
 ) -> None:
     """Raise MeasurementsRefused for a row with a value that can't be."""
@@ -147,12 +151,13 @@ def _check(
         and instants[0] <= instants[-1]
         and all(one is None or _is_finite(one) for one in reals)
         and all(one is None or (isinstance(one, int) and 0 <= one < HALF) for one in counts)
+        and all(one is None or (isinstance(one, int) and 0 <= one < _HOPS) for one in hops)
         and all(isinstance(one, int) and -HALF <= one < HALF for one in places)
     )
     if not is_good:
         raise MeasurementsRefused(
             f"{row!r} can't be kept: instants are NTP's 64 bits, the end not before the beginning,"
-            " counts are whole numbers from 0 on, and no number is infinite"
+            " counts are whole numbers from 0 on, a TTL is at most 255, and no number is infinite"
         )
 
 

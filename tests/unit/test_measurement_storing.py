@@ -158,6 +158,12 @@ def test_each_pair_is_whole_and_on_its_own(served: Endpoint, kept: Kept) -> None
         ),
         (described() + holding(ROW.replace("9.5e8", "nan")), "'nan' is no throughput"),
         (described() + holding(ROW.replace("9.5e8", "1e999")), "no throughput"),
+        (described() + holding(ROW.replace("9.5e8", "1_0")), "no throughput"),
+        (
+            described(types=OWAMP)
+            + holding(SAMPLE.replace("<summary:datum", '<summary:datum maxTTL="256"')),
+            "a TTL is at most 255",
+        ),
         (described() + holding(ROW.replace('"10"', '"1.5"')), "'1.5' is no sent"),
         (described() + holding(ROW.replace('"10"', '"-1"')), "'-1' is no sent"),
         (described() + holding(ROW.replace(f"{UNIX}.7", "now")), "'now' is no timeValue"),
