@@ -54,6 +54,14 @@ class FileStore:
                 raise StoreUnreadable(self._problem)
             return self._found
 
+    def is_readable(self) -> bool:
+        """Whether it can be opened now; what is wrong is in the log."""
+        try:
+            self._current()
+        except StoreUnreadable:
+            return False
+        return True
+
     def _look(self) -> _Mark:
         try:
             found = self._path.stat()

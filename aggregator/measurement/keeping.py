@@ -12,6 +12,7 @@ from collections.abc import Callable
 from aggregator.config import ConfigurationError, Settings
 from aggregator.errors import AggregatorException
 from aggregator.measurement import metrics
+from aggregator.measurement.file_store import FileStore
 from aggregator.measurement.opening import Opened, open_archive
 from aggregator.measurement.registering import Registrations
 from aggregator.measurement.registering_loop import RegistrationLoop
@@ -76,15 +77,18 @@ def _with(settings: Settings, places: Places) -> int:
 
 
 def _until_signal(builder: _Builder, interval: float, registering: RegistrationLoop | None) -> int:
-    """Build at each interval, and when our own tables have a test that was not there.
+    """Build at each interval, when our own tables have a test that was not there, and when the file
+    that was built is lost.
 
     What was built is registered from the first time on.
     """
     newest = due = -math.inf
     is_first = True
+    built = False
     while True:
         found = _newest(builder.opened, known=newest)
-        if time.monotonic() >= due or found != newest:
+        is_lost = built and _is_lost(builder.opened)
+        if time.monotonic() >= due or found != newest or is_lost:
             built, signal_number = builder.build()
             if signal_number is not None:
                 return signal_number
@@ -132,6 +136,12 @@ class _Builder:
                 if signal_number != signal.SIGHUP:
                     return False, signal_number
         return done == [True] and not self.opened.tests.away, signal_number
+
+
+def _is_lost(opened: Opened) -> bool:
+    """Whether the metadata store is a file that is gone, or was broken by somebody."""
+    store = opened.archive.store
+    return isinstance(store, FileStore) and not store.is_readable()
 
 
 def _newest(opened: Opened, *, known: float) -> float:

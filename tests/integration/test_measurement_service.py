@@ -244,6 +244,18 @@ def test_it_is_rebuilt_while_it_serves(bwctl: Laid, tmp_path: Path) -> None:
         assert not [one for one in os.listdir(folder) if one.endswith(".tmp")]
 
 
+def test_a_store_that_is_lost_is_built_anew(bwctl: Laid, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with running_service(folder, config=config_of(folder, more=over(bwctl))) as service:
+        until(lambda: rows(service), within=20)
+        file = folder / "store.xml"
+        whole = file.read_bytes()
+        for lose in (file.unlink, lambda: file.write_text("<nmwg:store")):
+            lose()
+            until(lambda: file.exists() and file.read_bytes() == whole, within=20)
+            assert len(rows(service)) == 5
+
+
 def test_it_is_off_unless_it_is_configured(tmp_path: Path) -> None:
     with running_service(tmp_path / "data") as service:
         request = urllib.request.Request(f"{service.url}{PATH}", message(""))
