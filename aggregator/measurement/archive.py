@@ -238,7 +238,8 @@ class MeasurementArchive:
         except MeasurementsTooSlow as error:
             raise TimeIsUp from error
         except MeasurementsUnavailable as error:
-            log.error("%s", error)
+            if output.is_new_trouble(str(error)):
+                log.error("%s", error)
             output.back_to(mark)
             text = "Database error, could not complete request."
             output.data(identifier, [result_datum(text)])

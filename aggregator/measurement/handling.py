@@ -132,8 +132,9 @@ class RequestHandler:
             output.result(error.event_type, str(error), trigger.metadata_ref)
         except TimeIsUp:
             raise
-        except Exception:
-            log.exception("bug in answering %s", message.type)
+        except Exception as error:
+            if output.is_new_trouble(repr(error)):
+                log.exception("bug in answering %s", message.type)
             output.back_to(mark)
             text = "An internal error occurred while servicing this metadata/data block"
             output.result(INTERNAL, text, trigger.metadata_ref)

@@ -40,6 +40,7 @@ class Output:
         self._size = 0
         self._most = most
         self._ids: set[int] = set()
+        self._troubles: set[str] = set()
 
     @property
     def pieces(self) -> list[bytes]:
@@ -54,6 +55,12 @@ class Output:
         """Take away what was added since; an error comes in its place."""
         del self._pieces[mark[0] :]
         self._size = mark[1]
+
+    def is_new_trouble(self, trouble: str) -> bool:
+        """Whether this reply met it for the first time: thousands of pairs may meet the same."""
+        is_new = trouble not in self._troubles
+        self._troubles.add(trouble)
+        return is_new
 
     def look_at_the_clock(self) -> None:
         """Raise TimeIsUp past `deadline`."""

@@ -8,9 +8,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from aggregator.errors import (
-    MeasurementsTooSlow,
-)
+from aggregator.errors import MeasurementsTooSlow, MeasurementsUnavailable
 from aggregator.measurement.answering import Endpoint
 from aggregator.wire.parse import Limits
 from tests.measured import (
@@ -162,6 +160,22 @@ class TestErrorResponses:
         found = reply(served.answer(message("", type="a" * 100_000)))
         assert results(found)[0][1] == f"Messages of type {'a' * 100_000} are unsupported"
         assert max(len(one.getMessage()) for one in caplog.records) < 1000
+
+    @pytest.mark.parametrize("error", [MeasurementsUnavailable("it is away"), KeyError("a bug")])
+    def test_what_befalls_each_of_many_pairs_is_logged_once_a_message(
+        self,
+        error: Exception,
+        measured: Measured,
+        served: Endpoint,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        def fail() -> None:
+            raise error
+
+        measured.trouble = fail
+        for count in (1, 2):
+            ask(served, udp() + data() * 50)
+            assert len(caplog.records) == count
 
     def test_the_store_is_away(self, measured: Measured, tmp_path: Path) -> None:
         served = endpoint(archive_of(measured, tmp_path))
