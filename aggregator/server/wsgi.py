@@ -52,9 +52,7 @@ class WsgiService:
         self._reports: ReportDoor | None = None
         if site.settings.reports.tokens:
             self._reports = ReportDoor(site.settings, site.registry.store)
-        self._measurement: MeasurementDoor | None = None
-        if site.settings.measurement.metadata_db_type != "none":
-            self._measurement = MeasurementDoor(site.settings, site.registry.store)
+        self._measurement = _measurement(site)
         server = site.settings.server
         self._limits = Limits(server.max_body, server.max_depth, server.max_nodes)
         most = min(server.max_body, site.settings.notifications.max_message)
@@ -231,6 +229,18 @@ class WsgiService:
         return send(
             Document(fault.status, refusal.content_type, refusal.body, headers), start_response
         )
+
+
+def _measurement(site: Site) -> MeasurementDoor | None:
+    """The measurement archive, where there is one; the groups are served without it too."""
+    if site.settings.measurement.metadata_db_type == "none":
+        return None
+    try:
+        return MeasurementDoor(site.settings, site.registry.store)
+    except (AggregatorException, ValueError) as error:
+        # What it names was there when the settings were checked.
+        log.error("the measurement archive is not served: %s", error)
+        return None
 
 
 def _is_about_reports(path: str) -> bool:
