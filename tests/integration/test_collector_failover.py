@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from aggregator.store.leases import collector_running
 from tests.collector_process import running_collector
 from tests.integration import collector_kit
 from tests.integration.collector_kit import Bench, until
+from tests.loaded import Copy
 from tests.misbehaving import MisbehavingServer, misbehaving
 
 pytestmark = pytest.mark.long
@@ -45,11 +45,20 @@ def beside(bench: Bench, name: str, *, data_dir: str = "") -> Path:
     return other
 
 
-def stop(bench: Bench, process: subprocess.Popen[bytes]) -> None:
+def stop(bench: Bench, process: Copy) -> None:
     """Stop a collector that writes nothing: within its turn it would keep everybody from a file."""
     with bench.store.database.turn():
         process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        until(lambda: states(process.pid) == {"T"}, what="that all threads stand still")
+
+
+def states(pid: int) -> set[str]:
+    """What the threads of a process do: T, where they are stopped."""
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # It may have ended.
+            found.add((thread / "stat").read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 def test_after_a_kill_the_next_collector_goes_on_at_once(

@@ -13,7 +13,8 @@ from sqlalchemy import inspect
 
 # Their tables are among the metadata with that.
 import aggregator.store.pull_tables
-import aggregator.store.report_tables  # noqa: F401
+import aggregator.store.report_tables
+import aggregator.store.trigger_tables  # noqa: F401
 from aggregator.errors import ConfigError, DeliverError, StoreUnavailable
 from aggregator.store import archive_tables, pull_tables
 from aggregator.store.engine import Store, open_store
