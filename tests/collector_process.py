@@ -16,21 +16,33 @@ from pathlib import Path
 
 from aggregator.collect.main import run
 from aggregator.config import load_settings
+from tests.loaded import Copy, Loaded
+
+Running = subprocess.Popen[bytes] | Copy
+_loaded = Loaded("collector", module="tests.collector_process")
 
 
 @contextlib.contextmanager
-def running_collector(config: Path, *, within: float = 15) -> Iterator[subprocess.Popen[bytes]]:
+def running_collector(config: Path, *, within: float = 15) -> Iterator[Running]:
     """A collector that runs as long as the block; its log lies beside the configuration."""
     log = config.with_suffix(".log")
-    command = [sys.executable, "-m", "tests.collector_process", str(config)]
     # What a killed collector can't remove stays with what else the test leaves.
-    environ = {**os.environ, "TMPDIR": str(config.parent)}
-    with log.open("ab") as stream:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stream, env=environ)
+    environ = {"TMPDIR": str(config.parent)}
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as said:
+        with os.fdopen(writing, "wb") as out, log.open("ab") as stream:
+            process = _loaded.play(
+                [str(config)], out=out.fileno(), log=stream.fileno(), environ=environ
+            )
+        with _ended(process):
+            assert said.readline() == b"ready\n", log.read_text()
+            yield process
+
+
+@contextlib.contextmanager
+def _ended(process: Running) -> Iterator[None]:
     try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n", log.read_text()
-        yield process
+        yield
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGCONT)
@@ -41,13 +53,11 @@ def running_collector(config: Path, *, within: float = 15) -> Iterator[subproces
                 process.kill()
                 process.wait()
                 raise
-        assert process.stdout is not None
-        process.stdout.close()
 
 
-def main() -> int:
-    """Run a collector with the settings of the file that the command line names."""
-    file = Path(sys.argv[1])
+def main(config: str) -> int:
+    """Run a collector with the settings of a file."""
+    file = Path(config)
     logging.basicConfig(format="%(asctime)s %(name)s %(levelname)s %(message)s", level="INFO")
     return run(
         load_settings(file, environ={}, options={}),
@@ -57,4 +67,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

@@ -10,16 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import DATABASES, database, database_url  # noqa: F401
+from tests import service as services_started
+from tests.databases import DATABASES, database
+from tests.migrated import with_tables
 from tests.service import RunningService, groups, running_service
 
 HERE = Path(__file__).parent
 #: Published schemas and samples to hold ours against; they are no part of the project.
 SHARED = HERE.parent.parent / "shared" / "reference"
-#: More than all tests of a session take that share a service.
-SHARED_GROUPS = 300
+#: More than all tests of a module take that share a service; who follows changes reads them all.
+SHARED_GROUPS = 120
 #: A database server has connections for some services at a time, each of four processes or more.
 FEW = "[store]\npool_size = 3\n"
+#: Fixtures that begin with the migration of their database.
+_MIGRATING = {"store", "bench"}
+
+services_started.copies = True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +46,17 @@ def _no_network_in_unit_tests(
     monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database, as the URL that the setting ``store.url`` takes; once of each kind.
+
+    Where a fixture of the test migrates it at once, it may have its tables already.
+    """
+    migrated = not _MIGRATING.isdisjoint(request.fixturenames)
+    with (with_tables if migrated else database)(request.param, tmp_path) as url:
+        yield url
+
+
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
     """A service with default settings, alone for this test."""
@@ -47,18 +64,19 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], RunningService]]:
-    """The service on a kind of database that all modules share, started where first asked for.
+    """The service on a kind of database that a module's tests share, started where first asked for.
 
-    The kind is no parameter of the fixture: pytest would end the one to start the other.
+    One that all modules shared would cost more while it waits than the starts do. The kind is no
+    parameter of the fixture: pytest would end the one to start the other.
     """
     with contextlib.ExitStack() as until_the_end:
 
         @functools.cache
         def service_on(kind: str) -> RunningService:
             folder = tmp_path_factory.mktemp("service")
-            url = until_the_end.enter_context(database(kind, folder))
+            url = until_the_end.enter_context(with_tables(kind, folder))
             options = ["--database", url]
             return until_the_end.enter_context(
                 running_service(folder, config=FEW + groups(SHARED_GROUPS), options=options)
@@ -73,7 +91,7 @@ def served(
 ) -> Iterator[RunningService]:
     """The shared service on each database; nobody stops it, kills it or configures it anew.
 
-    Its metrics and its log know of other modules too, its groups are taken with `next_group`.
+    Its groups are taken with `next_group`.
     """
     service = services(request.param)
     yield service

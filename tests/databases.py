@@ -23,13 +23,6 @@ DEFAULT = "postgresql+psycopg://localhost/test"
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql))
 
 
-@pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database, as the URL that the setting ``store.url`` takes; once of each kind."""
-    with database(request.param, tmp_path) as url:
-        yield url
-
-
 @contextmanager
 def database(kind: str, folder: Path) -> Iterator[str]:
     """An empty database of a kind, gone at the end; `folder` takes what is a file."""

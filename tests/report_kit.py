@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aggregator.client.event_stream import StreamEvent, events_of
-from tests.databases import database
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service, start_service
 from tests.sources_read import ROOT
 from tests.waiting import until
@@ -212,7 +212,7 @@ def reporting(
     """A service on a kind of database, with modules; `settings` are of ``[reports]``."""
     places = [modules(folder / "modules", **(texts or {"ledger": LEDGER}))]
     config = configured(folder, names=names, folders=places, more=more) + settings
-    with database(kind, folder) as url:
+    with with_tables(kind, folder) as url:
         options = ["--database", url]
         ledger = folder / "ledger"
         with running_service(

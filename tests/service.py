@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests import soap
+from tests.loaded import Copy, Loaded
 
 READY_WITHIN = 90
+_loaded = Loaded("service", module="aggregator")
+#: Set where services may begin as copies: benchmarks look at whole processes.
+copies = False
+#: How variables begin that are looked at before a program does.
+_EARLY = ("LD_", "PYTHON", "MALLOC_")
 
 
 def groups(count: int) -> str:
@@ -40,7 +44,7 @@ class RunningService:
 
     url: str
     data_dir: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Copy
     log: Path
     _unused: list[str] = field(default_factory=list)
     _taken: list[str] = field(default_factory=list)
@@ -99,22 +103,28 @@ def start_service(
     """Start a service and wait until it is ready; the caller ends it."""
     data_dir.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
-    command = [sys.executable, "-m", "aggregator", "serve", "--port", str(port)]
-    command += ["--data-dir", str(data_dir), "--log-format", "text", *options]
+    args = ["serve", "--port", str(port), "--data-dir", str(data_dir), "--log-format", "text"]
+    args += options
     if config:
         file = data_dir / "aggregator.toml"
         file.write_text(config)
-        command += ["--config", str(file)]
+        args += ["--config", str(file)]
     log = data_dir / "service.log"
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            command, stderr=stream, stdout=stream, env={**os.environ, **(environ or {})}
-        )
+    process = _started(args, log, environ or {})
     unused = re.findall(r"^\[groups\.(Group\d+)\]$", config, re.MULTILINE)
     service = RunningService(f"{scheme}://127.0.0.1:{port}", data_dir, process, log, unused)
     if "--no-web" not in options and scheme == "http":
         wait_until_ready(service)
     return service
+
+
+def _started(
+    args: Sequence[str], log: Path, environ: Mapping[str, str]
+) -> subprocess.Popen[bytes] | Copy:
+    with log.open("ab") as stream:
+        early = any(name.startswith(_EARLY) for name in environ)
+        begin = _loaded.play if copies and not early else _loaded.start
+        return begin(args, out=stream.fileno(), log=stream.fileno(), environ=environ)
 
 
 def wait_until_ready(service: RunningService) -> None:

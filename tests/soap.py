@@ -129,6 +129,8 @@ def execution_config(probe: str, *, millis: int = 1000) -> str:
 
 #: A registration that collects nothing within a test's time.
 IDLE = execution_config("aggregator-exec-test", millis=3_600_000)
+#: One that costs next to nothing, for many: a member where nobody listens, asked once.
+ASKED_ONCE = get_property_config("u:Load", millis=3_600_000, declare='xmlns:u="urn:u"')
 
 
 def add_body(

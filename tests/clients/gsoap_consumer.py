@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.clients.clients import HERE, build, gsoap_missing, programs
+from tests.clients.clients import HERE, build, gsoap_missing, linked, programs
 from tests.waiting import until
 
 
@@ -43,10 +43,10 @@ def gsoap_consumer(wsdl: str, dialect: str, folder: Path) -> Iterator[GsoapConsu
     flags = ["-DGT4"] if dialect == "gt4" else []
     sources = [str(HERE / "gsoap/consumer.cpp"), "soapC.cpp"]
     sources += ["soapNotificationConsumerSOAPBindingService.cpp", "-lgsoap++"]
-    build(["g++", "-O0", "-w", *flags, "-I.", "-o", "consumer", *sources], folder)
+    program = linked(["g++", "-O0", "-w", *flags, "-I.", *sources], folder)
     said = folder / "said"
     with said.open("wb") as stream:
-        process = subprocess.Popen([folder / "consumer"], stdout=stream)
+        process = subprocess.Popen([program], stdout=stream)
     try:
         port = until(lambda: said.read_text().partition("\n")[0], what="the port of the consumer")
         yield GsoapConsumer(f"http://127.0.0.1:{port}/", said)

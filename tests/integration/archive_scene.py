@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from lxml import etree
 
 from tests import soap
-from tests.databases import database
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 from tests.soap import NS, EntryReference, Family, execution_config
 from tests.waiting import until
@@ -117,7 +117,7 @@ def scene_on(kind: str, folder: Path) -> Iterator[Scene]:
     probe.write_text(f'#!/bin/sh\nexec cat "{words}/${{1##*/}}"\n')
     probe.chmod(0o755)
     with (
-        database(kind, folder) as url,
+        with_tables(kind, folder) as url,
         running_service(
             folder / "data",
             config=CONFIG.format(folder=probes),

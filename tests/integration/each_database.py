@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 
 
@@ -17,7 +18,7 @@ def service(
     """A service configured by the `CONFIG` of the module that asks, once on each database."""
     folder = tmp_path_factory.mktemp("service")
     with (
-        database(request.param, folder) as url,
+        with_tables(request.param, folder) as url,
         running_service(
             folder, config=request.module.CONFIG, options=["--database", url]
         ) as running,

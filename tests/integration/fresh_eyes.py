@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 from tests.soap import NS
 
@@ -37,7 +38,7 @@ def seen(
 ) -> Iterator[RunningService]:
     """A service of two workers, on each database."""
     folder: Path = tmp_path_factory.mktemp("seen")
-    with database(request.param, folder) as url:
+    with with_tables(request.param, folder) as url:
         options = ["--database", url]
         with running_service(folder, config=CONFIG, options=options) as running:
             yield running

@@ -14,10 +14,11 @@ from lxml import etree
 
 from tests import soap
 from tests.clients.own_schemas import dialect_schema
-from tests.databases import DATABASES, database, write_locked
+from tests.databases import DATABASES, write_locked
 from tests.integration import provocations
 from tests.integration.provocations import FAULTS, OASIS_REPLIES, REPLIES, Stage
 from tests.integration.spellings import VERSIONS
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 from tests.shared import published_schemas
 from tests.soap import SOAP11, SOAP12, Answer, Family
@@ -30,7 +31,7 @@ FAMILIES: tuple[Family, ...] = ("gt4", "oasis")
 @pytest.fixture(scope="module", params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The database that the service runs on."""
-    with database(request.param, tmp_path_factory.mktemp("database")) as found:
+    with with_tables(request.param, tmp_path_factory.mktemp("database")) as found:
         yield found
 
 

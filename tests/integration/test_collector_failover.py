@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sqlite3
 import time
@@ -14,6 +15,7 @@ from aggregator.store.leases import collector_running
 from tests.collector_process import running_collector
 from tests.integration import collector_kit
 from tests.integration.collector_kit import Bench, until
+from tests.loaded import Copy
 from tests.misbehaving import MisbehavingServer, misbehaving
 
 pytestmark = pytest.mark.long
@@ -41,6 +43,22 @@ def beside(bench: Bench, name: str, *, data_dir: str = "") -> Path:
     other = bench.config.with_name(f"{name}.toml")
     other.write_text(text)
     return other
+
+
+def stop(bench: Bench, process: Copy) -> None:
+    """Stop a collector that writes nothing: within its turn it would keep everybody from a file."""
+    with bench.store.database.turn():
+        process.send_signal(signal.SIGSTOP)
+        until(lambda: states(process.pid) == {"T"}, what="that all threads stand still")
+
+
+def states(pid: int) -> set[str]:
+    """What the threads of a process do: T, where they are stopped."""
+    found = set()
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # It may have ended.
+            found.add((thread / "stat").read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 def test_after_a_kill_the_next_collector_goes_on_at_once(
@@ -83,7 +101,7 @@ def test_a_collector_that_was_paused_collects_no_more_when_it_wakes(
     first, second = beside(bench, "first"), beside(bench, "second")
     with running_collector(first) as process, running_collector(second):
         until(lambda: len(server.journal.asked) > 2)
-        process.send_signal(signal.SIGSTOP)
+        stop(bench, process)
         until(lambda: askers(server, last=2) == {"second"})
         stored = bench.entry(entry).health.last_attempt
         process.send_signal(signal.SIGCONT)
@@ -129,7 +147,7 @@ def test_entries_are_found_again_when_the_log_of_changes_is_gone(
     first = embedded.register(f"{server.url}/ok?first")
     with running_collector(embedded.config) as process:
         embedded.wait_data(first)
-        process.send_signal(signal.SIGSTOP)
+        stop(embedded, process)
         second = embedded.register(f"{server.url}/ok?second")
         embedded.remove(first)
         embedded.forget_changes()

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from tests import soap
-from tests.service import running_service, start_service
+from tests.service import RunningService, running_service, start_service
 from tests.soap import AGG
 
 pytestmark = pytest.mark.long
@@ -22,14 +22,16 @@ def keys(group: str) -> set[str]:
     return {entry.findtext(f".//{{{AGG}}}EntryKey") or "" for entry in soap.entries(group)}
 
 
+def add(service: RunningService, number: int) -> soap.EntryReference:
+    return soap.add(service.group, f"http://127.0.0.1:1/{number}", soap.ASKED_ONCE)
+
+
 def test_three_hundred_acknowledged_adds_survive_kill_9(tmp_path: Path, database_url: str) -> None:
     options = ["--database", database_url]
     service = start_service(tmp_path / "service", options=options)
     try:
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
-            added = list(
-                pool.map(lambda n: soap.add(service.group, f"http://10.0.0.1/{n}"), range(MANY))
-            )
+            added = list(pool.map(lambda n: add(service, n), range(MANY)))
     finally:
         service.kill()
     with running_service(tmp_path / "service", options=options) as again:
@@ -63,12 +65,12 @@ def test_adds_in_flight_at_a_kill_are_acknowledged_or_unknown_to_their_clients(
     service = start_service(tmp_path / "service", options=options)
     acknowledged: list[str] = []
 
-    def add(number: int) -> None:
+    def try_to_add(number: int) -> None:
         with contextlib.suppress(OSError, AssertionError, etree.XMLSyntaxError):
-            acknowledged.append(soap.add(service.group, f"http://10.0.0.1/{number}").key)
+            acknowledged.append(add(service, number).key)
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        running = [pool.submit(add, number) for number in range(400)]
+        running = [pool.submit(try_to_add, number) for number in range(400)]
         while len(acknowledged) < 100:
             concurrent.futures.wait(running, timeout=0.01)
         service.kill()

@@ -22,9 +22,10 @@ from aggregator.events.tasks import SECOND, MemoryTasks, Task, Tasks
 from aggregator.events.turns import Turns
 from aggregator.store.engine import Store
 from tests import events_kit, stores
-from tests.databases import DATABASES, database, write_locked
+from tests.databases import DATABASES, write_locked
 from tests.events_kit import Inbox, amqp_url
 from tests.integration.events_process import started
+from tests.migrated import with_tables
 from tests.stores import ManualClock, opened, prepare
 
 store = stores.store
@@ -41,7 +42,7 @@ def tasks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tasks]:
     if request.param == "memory":
         yield MemoryTasks()
         return
-    with database(request.param, tmp_path) as url:
+    with with_tables(request.param, tmp_path) as url:
         found = opened(url, tmp_path)
         try:
             prepare(found)
@@ -151,7 +152,7 @@ def test_turns_missed_while_nobody_ran_come_to_one(
 
 
 def test_a_store_that_is_away_is_told(tmp_path: Path, system: str) -> None:
-    with database("sqlite", tmp_path) as url:
+    with with_tables("sqlite", tmp_path) as url:
         found = opened(url, tmp_path, write_timeout=1.0, busy_timeout=0.5)
         try:
             prepare(found)

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from tests import soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
 from tests.integration.spellings import SPELLINGS
+from tests.migrated import with_tables
 from tests.service import MANY_GROUPS, RunningService, running_service
 from tests.soap import NS, EntryReference, Family
 from tests.waiting import until
@@ -205,7 +206,7 @@ def unswept(
 ) -> Iterator[RunningService]:
     """A service without a collector: nobody removes what has expired."""
     folder = tmp_path_factory.mktemp("unswept")
-    with database(request.param, folder) as url:
+    with with_tables(request.param, folder) as url:
         options = ["--database", url, "--no-collector"]
         with running_service(folder, config=MANY_GROUPS, options=options) as running:
             yield running
@@ -250,7 +251,7 @@ def test_many_entries_that_end_together_stall_nobody(served: RunningService, gro
     before = metric(served, "aggregator_expirations_total")
     end = now() + timedelta(seconds=10)
     bodies = [
-        soap.add_body(f"http://127.0.0.1:1/{number}", termination=end.isoformat())
+        soap.add_body(f"http://127.0.0.1:1/{number}", soap.ASKED_ONCE, termination=end.isoformat())
         for number in range(300)
     ]
     with ThreadPoolExecutor(8) as pool:

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
 from tests.fuzzing.case import Case
 from tests.fuzzing.kinds import KINDS, SHARES
 from tests.fuzzing.ledger import Ledger
 from tests.fuzzing.stage import CONFIG, Stage
+from tests.migrated import with_tables
 from tests.service import running_service
 
 pytestmark = pytest.mark.long
@@ -32,7 +33,7 @@ def stage(
 ) -> Iterator[Stage]:
     """A service without a collector, so that requests alone change what is stored."""
     folder = tmp_path_factory.mktemp("service")
-    with database(request.param, folder) as url:
+    with with_tables(request.param, folder) as url:
         options = ["--no-collector", "--database", url, "--workers", "1"]
         with running_service(folder, config=CONFIG, options=options) as service:
             ledger = Ledger(url)

@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from tests import soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
 from tests.integration.timing import BestOfThree, p99
+from tests.migrated import with_tables
 from tests.polled_members import PolledMembers, polled_members
 from tests.service import RunningService, running_service
 from tests.timing_out import time_out
@@ -64,7 +65,7 @@ def service(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningS
         f"[probes]\nfolder = '{probes}'\ntimeout = '{TIMEOUT:g}s'\n"
     )
     with (
-        database(request.param, tmp_path) as url,
+        with_tables(request.param, tmp_path) as url,
         running_service(tmp_path / "data", config=config, options=["--database", url]) as running,
     ):
         yield running

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests import soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 from tests.soap import Answer
 
@@ -37,7 +38,7 @@ def service(
     config = "[server]\ngzip_minimum = 2048\nmax_body = '64KiB'\n"
     folder = tmp_path_factory.mktemp("service")
     with (
-        database(request.param, folder) as url,
+        with_tables(request.param, folder) as url,
         running_service(folder, config=config, options=["--database", url]) as running,
     ):
         for number in range(5):

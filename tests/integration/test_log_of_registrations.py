@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests import soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 from tests.waiting import until
 
@@ -29,7 +30,7 @@ def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("service")
-    with database(request.param, folder) as url:
+    with with_tables(request.param, folder) as url:
         options = ["--database", url, "--log-format", "json"]
         with running_service(folder, config=CONFIG, options=options) as running:
             yield running

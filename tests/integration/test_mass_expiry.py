@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests import soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
 from tests.integration.timing import BestOfThree, Caller, p99
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 from tests.waiting import until
 
@@ -32,7 +33,7 @@ def service(
 ) -> Iterator[RunningService]:
     folder = tmp_path_factory.mktemp("ending")
     with (
-        database(request.param, folder) as url,
+        with_tables(request.param, folder) as url,
         running_service(folder, config=CONFIG, options=["--database", url]) as running,
     ):
         for number in range(NEIGHBOURS):

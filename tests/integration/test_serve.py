@@ -170,7 +170,8 @@ def test_a_request_in_flight_survives_sighup(own: RunningService) -> None:
     for number in range(150):
         if number == 20:
             own.process.send_signal(signal.SIGHUP)
-        statuses.append(soap.call(group, soap.add_body(f"http://10.0.0.1/{number}")).status)
+        body = soap.add_body(f"http://127.0.0.1:1/{number}", soap.ASKED_ONCE)
+        statuses.append(soap.call(group, body).status)
     assert statuses == [200] * 150
 
 

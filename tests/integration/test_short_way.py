@@ -15,9 +15,10 @@ from aggregator.server import short_way
 from aggregator.server.wsgi import WsgiService
 from aggregator.waiting import AT_ONCE, Later, Pending, but_here
 from tests import soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
 from tests.integration.in_process import GROUP, POLL, environ_of_post, in_process
 from tests.integration.in_process import asked as in_process_asked
+from tests.migrated import with_tables
 from tests.waiting import until
 
 MEMBER = "http://127.0.0.1:1/member"
@@ -30,7 +31,7 @@ def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[WsgiService]:
     folder = tmp_path_factory.mktemp("short")
-    with database(request.param, folder) as url, in_process(folder, url) as made:
+    with with_tables(request.param, folder) as url, in_process(folder, url) as made:
         yield made
 
 

@@ -13,7 +13,8 @@ import pytest
 from lxml import etree
 
 from tests import soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 from tests.soap import AGG, EntryReference
 from tests.waiting import until
@@ -99,7 +100,7 @@ def service(
     paths = filter(None, (str(plugins), os.environ.get("PYTHONPATH", "")))
     environ = {"PYTHONPATH": os.pathsep.join(paths)}
     with (
-        database(request.param, folder) as url,
+        with_tables(request.param, folder) as url,
         running_service(
             folder, config=CONFIG, options=["--database", url], environ=environ
         ) as running,

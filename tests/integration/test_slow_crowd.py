@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from tests import soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
 from tests.integration.timing import p99
+from tests.migrated import with_tables
 from tests.service import RunningService, running_service
 from tests.slow_crowd import slow_crowd
 from tests.waiting import until
@@ -37,7 +38,7 @@ def crowded(
     """A service on each database with a group of 20 MB and a small one."""
     folder = tmp_path_factory.mktemp("crowded")
     with (
-        database(request.param, folder) as url,
+        with_tables(request.param, folder) as url,
         with_large_group(folder, CONFIG, options=["--database", url]) as running,
     ):
         yield running

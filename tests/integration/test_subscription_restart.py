@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests import notified, soap
-from tests.databases import DATABASES, database
+from tests.databases import DATABASES
+from tests.migrated import with_tables
 from tests.notified import subscription_config
 from tests.service import running_service, start_service
 from tests.waiting import until
@@ -29,7 +30,7 @@ def test_it_is_found_again_after_a_restart_and_ended_by_a_later_collector(
 ) -> None:
     with (
         notified.producer() as producer,
-        database(kind, tmp_path) as url,
+        with_tables(kind, tmp_path) as url,
     ):
         options = ["--database", url]
         running = start_service(tmp_path / "service", config=CONFIG, options=options)

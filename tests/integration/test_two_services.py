@@ -71,9 +71,8 @@ def test_writes_to_several_groups_from_both_go_through(both: Pair) -> None:
         random = Random(number)
         for turn in range(20):
             group = random.choice(groups)
-            entry = soap.add(
-                both.group(group, random.choice(NAMES)), f"http://10.{number}.0.{turn}/"
-            )
+            address = f"http://127.0.0.1:1/{number}/{turn}"
+            entry = soap.add(both.group(group, random.choice(NAMES)), address, soap.ASKED_ONCE)
             there = both.seen_by(random.choice(NAMES), entry)
             assert soap.set_termination_time(there, "2036-01-01T00:00:00Z").status == 200
 

@@ -12,7 +12,7 @@ import psutil
 from lxml import etree
 
 from tests import soap
-from tests.databases import database
+from tests.migrated import with_tables
 from tests.service import RunningService, start_service
 
 AGG = soap.AGG
@@ -138,7 +138,7 @@ def trigger_scene(
     _executable(folder / "probes" / "quiet", "#!/bin/sh\necho '<load>1</load>'\n")
     for name in ("act", "other"):
         _executable(folder / "actions" / name, ACTION.format(folder=folder))
-    with database(kind, folder) as store:
+    with with_tables(kind, folder) as store:
         config = (
             f"[probes]\nfolder = '{folder}/probes'\n"
             + ("" if shipped else f"[triggers]\nfolder = '{folder}/actions'\ntell_end = ['act']\n")
