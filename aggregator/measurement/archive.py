@@ -41,6 +41,7 @@ STORAGE = "error.ma.storage"
 METADATA_KEY = "MetadataKeyRequest"
 SETUP_DATA = "SetupDataRequest"
 METADATA_STORAGE = "MetadataStorageRequest"
+_NO_ROWS = "Query returned 0 results"
 _NOT_FOUND = "Key error in metadata storage: 'maKey' cannot be found."
 
 
@@ -233,8 +234,10 @@ class MeasurementArchive:
             asked = self._asked(event, time_settings(event.chain))
             output.data(identifier, _some(origin.data(metadata, data, asked)))
         except (NoData, NothingMeasured, AddressesUnknown) as nothing:
+            # Of delays the original told no more than that there are none.
+            is_told = isinstance(nothing, NoData) or metadata.kind != "owamp"
             output.back_to(mark)
-            output.data(identifier, [result_datum(str(nothing))])
+            output.data(identifier, [result_datum(str(nothing) if is_told else _NO_ROWS)])
         except MeasurementsTooSlow as error:
             raise TimeIsUp from error
         except MeasurementsUnavailable as error:
@@ -273,4 +276,4 @@ def _some(pieces: Iterable[bytes]) -> Iterator[bytes]:
         is_empty = False
         yield piece
     if is_empty:
-        raise NoData("Query returned 0 results")
+        raise NoData(_NO_ROWS)

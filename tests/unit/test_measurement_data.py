@@ -199,6 +199,21 @@ class TestData:
         assert results(found) == []
         assert [one.text for one in find(found, "nmwg:data/nmwgr:datum")] == [text]
 
+    @pytest.mark.parametrize(
+        "trouble", [NothingMeasured("No data in database"), AddressesUnknown("", "")]
+    )
+    def test_of_delays_no_more_is_told_than_that_there_are_none(
+        self, measured: Measured, served: Endpoint, trouble: Exception
+    ) -> None:
+        def fail() -> None:
+            raise trouble
+
+        measured.trouble = fail
+        found = ask(served, metadata(subject=pair(), types=[OWAMP_EVENT]) + data())
+        assert [one.text for one in find(found, "nmwg:data/nmwgr:datum")] == [
+            "Query returned 0 results"
+        ]
+
     def test_another_type_of_storage(self, measured: Measured, tmp_path: Path) -> None:
         archive = archive_of(measured, tmp_path)
         archive.origins = {}
