@@ -7,6 +7,7 @@ import http.client
 import json
 import re
 import signal
+import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests import soap
 from tests.loaded import Copy, Loaded
@@ -68,9 +70,13 @@ class RunningService:
         return f"{self.url}/wsrf/services/DefaultIndexService"
 
     def kill(self) -> None:
-        """End the supervisor as a power cut would."""
+        """End the supervisor as a power cut would; all that it started ends with it."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(10)
+        # Its workers end a moment later, and might answer for the service that is started next.
+        deadline = time.monotonic() + 10
+        while _is_listened_on(self.url) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def stop(self, *, within: float = 15) -> int:
         """End the service as an operator would; returns its exit status."""
@@ -82,10 +88,17 @@ class RunningService:
         return self.log.read_text(errors="replace")
 
 
+def _is_listened_on(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname, parts.port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
 def free_port() -> int:
     """A port that is free now; `serve` itself takes port 0, tests need to know the number."""
-    import socket  # noqa: PLC0415
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
