@@ -120,8 +120,10 @@ class RequestHandler:
     ) -> None:
         """One pair; what goes wrong in it stops no other."""
         mark = output.mark()
+        doing = "parsing"
         try:
             chain = chains.of(trigger)
+            doing = "servicing"
             event_type, service = self._service(message.type, chain)
             event = Event(output, message, event_type, chain, trigger, may_store=may_store)
             service.handle(event)
@@ -136,7 +138,7 @@ class RequestHandler:
             if output.is_new_trouble(repr(error)):
                 log.exception("bug in answering %s", message.type)
             output.back_to(mark)
-            text = "An internal error occurred while servicing this metadata/data block"
+            text = f"An internal error occurred while {doing} this metadata/data block"
             output.result(INTERNAL, text, trigger.metadata_ref)
 
     def _service(self, type: str, chain: Chain) -> tuple[str, Service]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
+from aggregator.errors import NmwgError
 from aggregator.measurement import datum
 from aggregator.measurement.selecting import TimeSettings
 from aggregator.measurement.stored import StoredData, StoredMetadata, measured_test
@@ -46,6 +47,8 @@ class Databases:
         kind = metadata.kind
         if kind is None:
             raise NoData("Improper eventType found.")
+        if not data.one("db"):
+            raise NmwgError("error.ma.storage", "Unable to open associated database")
         database = self._databases.get(data.one("db"))
         if database is None:
             raise NoData("Database error, could not complete request.")

@@ -10,6 +10,7 @@ import pytest
 
 from aggregator.errors import MeasurementsTooSlow, MeasurementsUnavailable
 from aggregator.measurement.answering import Endpoint
+from aggregator.measurement.chains import Chains
 from aggregator.wire.parse import Limits
 from tests.measured import (
     UNIX,
@@ -197,3 +198,41 @@ def test_what_is_asked_for_is_never_an_expression(served: Endpoint, value: str) 
     block = f'<nmwg:parameters id="p">{parameter(told, told)}</nmwg:parameters>'
     found = ask(served, metadata(subject=pair(), inner=block) + data())
     assert [one[0] for one in results(found)] == ["error.ma.storage"]
+
+
+def test_a_stored_key_without_a_database(measured: Measured, tmp_path: Path) -> None:
+    served = endpoint(archive_of(measured, tmp_path))
+    file = tmp_path / "store.xml"
+    text = file.read_text()
+    file.write_text(text.replace('<nmwg:parameter name="db">', '<nmwg:parameter name="other">'))
+    assert results(ask(served, udp() + data())) == [
+        ("error.ma.storage", "Unable to open associated database")
+    ]
+
+
+def test_a_store_whose_events_are_of_no_kind_that_is_known(
+    measured: Measured, tmp_path: Path
+) -> None:
+    served = endpoint(archive_of(measured, tmp_path))
+    file = tmp_path / "store.xml"
+    file.write_text(file.read_text().replace("http://ggf.org/ns/nmwg/tools/iperf/2.0<", "urn:x<"))
+    inner = metadata(subject=pair(), types=["urn:x"]) + data()
+    found = ask(served, inner)
+    assert {one.text for one in find(found, "nmwg:data/nmwgr:datum")} == {
+        "Improper eventType found."
+    }
+
+
+def test_a_bug_in_reading_a_chain_is_told_as_one(
+    served: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(Chains, "of", broken)
+    assert results(ask(served, udp() + data())) == [
+        (
+            "error.common.internal_error",
+            "An internal error occurred while parsing this metadata/data block",
+        )
+    ]
