@@ -81,7 +81,7 @@ def test_registration_needs_somewhere_and_an_address(tmp_path: Path) -> None:
         "measurement.enable_registration: enable_registration needs ls_instance or ls_groups, which"
         " are not set",
         "measurement.enable_registration: enable_registration needs service_accesspoint or"
-        " server.public_url, not set both",
+        " server.public_url, neither of which is set",
     ]
     lines += ['ls_instance = ["http://ls.example.org/ls"]']
     lines += ['service_accesspoint = "http://ma.example.org/pSB"']
