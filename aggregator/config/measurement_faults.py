@@ -80,7 +80,10 @@ def _registration(given: MeasurementSettings, *, public_url: str) -> Iterator[Fa
     except ValueError as error:
         yield ("ls_bootstrap_file",), str(error)
     if not given.service_accesspoint and not public_url:
-        text = "enable_registration needs service_accesspoint or server.public_url, neither of which is set"
+        text = (
+            "enable_registration needs service_accesspoint or server.public_url, neither of which"
+            " is set"
+        )
         yield ("enable_registration", "service_accesspoint"), text
 
 
