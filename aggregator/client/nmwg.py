@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import threading
-
 from aggregator.client.call_log import logged_call
 from aggregator.client.replies import FAULTS, no_message, read_document, read_fault
-from aggregator.client.security import tls_context
-from aggregator.client.soap import CallSettings
-from aggregator.client.transport import BoundedTransport
+from aggregator.client.soap import CallSettings, ThreadTransports
 from aggregator.errors import RequestError
 from aggregator.wire.nmwg import HEADERS, find_message, wrapped
 from aggregator.wire.parse import Element, Limits
@@ -27,12 +23,7 @@ class NmwgClient:
 
     def __init__(self, settings: CallSettings | None = None) -> None:
         self.settings = settings or CallSettings(limits=REPLY_LIMITS)
-        self._tls = tls_context(
-            self.settings.credentials,
-            ca=self.settings.ca,
-            authorization=self.settings.authorization,
-        )
-        self._local = threading.local()
+        self._transports = ThreadTransports(self.settings)
 
     def send(self, url: str, message: Element, *, timeout: float | None = None) -> Element:
         """The nmwg:message with which the service at `url` answers.
@@ -47,7 +38,7 @@ class NmwgClient:
         """The same as the whole document that came, which holds one message."""
         allowed = self.settings.timeout if timeout is None else min(timeout, self.settings.timeout)
         with logged_call(url, message.get("type", "message")[:60]):
-            reply = self._transport().exchange(
+            reply = self._transports.mine().exchange(
                 url, wrapped(message), headers=_HEADERS, timeout=allowed
             )
             root = None
@@ -60,16 +51,6 @@ class NmwgClient:
                     raise read_fault(fault) from error
                 raise no_message(url, reply, error, kind="NMWG") from error
             return root
-
-    def _transport(self) -> BoundedTransport:
-        found: BoundedTransport | None = getattr(self._local, "transport", None)
-        if found is None:
-            found = self._local.transport = BoundedTransport(
-                self._tls,
-                connect_timeout=self.settings.connect_timeout,
-                limit=self.settings.limits.size,
-            )
-        return found
 
 
 def send(

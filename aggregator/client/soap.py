@@ -44,6 +44,31 @@ class CallSettings:
     authorization: Authorization = "host"
 
 
+class ThreadTransports:
+    """Transports of a client that threads share: each thread has its own connections.
+
+    Making one raises ConfigError where the certificates of the settings can't be used.
+    """
+
+    def __init__(self, settings: CallSettings) -> None:
+        self._settings = settings
+        self._tls = tls_context(
+            settings.credentials, ca=settings.ca, authorization=settings.authorization
+        )
+        self._local = threading.local()
+
+    def mine(self) -> BoundedTransport:
+        """That of the present thread."""
+        found: BoundedTransport | None = getattr(self._local, "transport", None)
+        if found is None:
+            found = self._local.transport = BoundedTransport(
+                self._tls,
+                connect_timeout=self._settings.connect_timeout,
+                limit=self._settings.limits.size,
+            )
+        return found
+
+
 class SoapClient:
     """Sends requests and reads replies; may be shared by threads, each has its own connections.
 
@@ -52,12 +77,7 @@ class SoapClient:
 
     def __init__(self, settings: CallSettings | None = None) -> None:
         self.settings = settings or CallSettings()
-        self._tls = tls_context(
-            self.settings.credentials,
-            ca=self.settings.ca,
-            authorization=self.settings.authorization,
-        )
-        self._local = threading.local()
+        self._transports = ThreadTransports(self.settings)
 
     def call(
         self,
@@ -82,7 +102,7 @@ class SoapClient:
         }
         allowed = self.settings.timeout if timeout is None else min(timeout, self.settings.timeout)
         with logged_call(epr.address, f"{operation.name} in {dialect.name}"):
-            transport = self._transport()
+            transport = self._transports.mine()
             reply = transport.exchange(epr.address, message, headers=headers, timeout=allowed)
             answer = read_reply(epr.address, reply, limits=self.settings.limits)
             expected = f"{operation.name}Response"
@@ -91,16 +111,6 @@ class SoapClient:
                     f"{epr.address} answered {operation.name} with {answer.tag}, not {expected}"
                 )
             return answer
-
-    def _transport(self) -> BoundedTransport:
-        found: BoundedTransport | None = getattr(self._local, "transport", None)
-        if found is None:
-            found = self._local.transport = BoundedTransport(
-                self._tls,
-                connect_timeout=self.settings.connect_timeout,
-                limit=self.settings.limits.size,
-            )
-        return found
 
 
 def request_headers(epr: EndpointReference, action: str, dialect: Dialect) -> bytes:
