@@ -16,12 +16,12 @@ from sqlalchemy import (
     bindparam,
     create_engine,
     event,
-    make_url,
     text,
 )
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
 from aggregator.errors import ConfigError, MeasurementError
+from aggregator.store.foreign_urls import with_driver
 from aggregator.store.measured_limits import Budget, limited
 from aggregator.store.measured_trouble import trouble
 from aggregator.store.postgresql import TimedConnection
@@ -111,16 +111,12 @@ def _statement(sql: str, values: Mapping[str, Any]) -> TextClause:
 
 def _parsed(url: str) -> URL:
     try:
-        parsed = make_url(url)
-        backend = parsed.get_backend_name()
-        # The driver has to be there.
-        parsed.get_dialect().import_dbapi()
-    except (ArgumentError, NoSuchModuleError, ValueError, ImportError) as error:
-        # Without the cause, which may tell a part of the password.
-        missing = f" ({error})" if isinstance(error, NoSuchModuleError | ImportError) else ""
+        parsed = with_driver(url)
+    except ValueError as missing:
         raise ConfigError(
             f"the URL names no database that can be read{missing}; {_EXPECTED}"
         ) from None
+    backend = parsed.get_backend_name()
     if backend in _MYSQL:
         driver = parsed.drivername.partition("+")[2]
         known = driver == "pymysql" and bool(parsed.database)

@@ -7,14 +7,14 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy import URL, Connection, create_engine
 from sqlalchemy.pool import NullPool
 
 from aggregator.errors import StreamRefused
 from aggregator.store.database import Database
 from aggregator.store.engine import Store
 from aggregator.store.filelock import LockWait
+from aggregator.store.foreign_urls import with_driver
 from aggregator.store.postgresql import PostgresqlDatabase
 from aggregator.store.sqlite import SqliteDatabase
 from aggregator.store.stream_columns import shown
@@ -56,16 +56,12 @@ def _database(place: str | URL, *, timeout: float, pool_size: int) -> Database:
     if isinstance(place, str) and "://" not in place:
         return _file(place, pool_size=pool_size, **times)
     try:
-        url = make_url(place)
-        backend = url.get_backend_name()
-        # The driver has to be there.
-        url.get_dialect().import_dbapi()
-    except (ArgumentError, NoSuchModuleError, ValueError, ImportError) as error:
-        # Without the cause, which may tell a part of the password.
-        missing = f" ({error})" if isinstance(error, NoSuchModuleError | ImportError) else ""
+        url = with_driver(place)
+    except ValueError as missing:
         raise StreamRefused(
             f"the URL names no database that can be used{missing}; {_EXPECTED}"
         ) from None
+    backend = url.get_backend_name()
     if backend == "sqlite" and url.get_driver_name() == "pysqlite":
         if url.database in (None, "", MEMORY):
             return MemoryDatabase(busy_timeout=timeout)
