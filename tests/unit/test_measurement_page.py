@@ -13,6 +13,7 @@ from tests.pages import Page
 from tests.sources_read import ROOT
 
 PAGE = Page(ROOT / "docs" / "measurement.md")
+SINK = Page(ROOT / "docs" / "sinks" / "measurement.md")
 #: The first second of the day that the page asks for.
 MORNING = 14996665151992627200
 
@@ -20,6 +21,8 @@ MORNING = 14996665151992627200
 def test_the_settings_pass(tmp_path: Path) -> None:
     (text,) = PAGE.fenced("toml")
     assert len(tomllib.loads(text)["measurement"]["databases"]) == 2
+    (group,) = SINK.fenced("toml")
+    text += group
     file = tmp_path / "aggregator.toml"
     file.write_text(text)
     result = CliRunner().invoke(main, ["check", str(file)])
