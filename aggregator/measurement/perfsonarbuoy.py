@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
+from aggregator.errors import NmwgError
 from aggregator.measurement.archive import MeasurementArchive
 from aggregator.measurement.chains import Chain, Filter
 from aggregator.measurement.handling import Event
@@ -204,13 +205,15 @@ class perfSONARBUOY(MeasurementArchive):
 
     def retrieveSQL(
         self,
-        d: tuple[StoredMetadata, StoredData],
+        d: tuple[StoredMetadata, StoredData] | None,
         mid: str,
         output: Output,
         et: Iterable[str] | None = None,
         message_parameters: Parameters | None = None,
     ) -> None:
-        """Add the measurements of a stored pair whose key names a database."""
+        """Add the measurements of a stored pair whose key names a database; raises NmwgError."""
+        if d is None:
+            raise NmwgError("error.ma.storage", "No data element found.")
         self.handleData(mid, d, output, et, message_parameters)
 
     def addSelectParameters(self, parameter_block: Element, filters: Iterable[Filter]) -> None:

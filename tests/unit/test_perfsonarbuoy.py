@@ -213,6 +213,8 @@ def test_retrieveSQL(archive: perfSONARBUOY, measured: Measured) -> None:
     archive.retrieveSQL(d=(summaries, summaries.data[0]), mid="metadata.1", output=output, et=None)
     assert len(find(told(output), "nmwg:data/summary:datum")) == 2
     assert [test.numbers for test, _ in measured.asked] == [(401,)]
+    with pytest.raises(NmwgError, match=r"^No data element found\.$"):
+        archive.retrieveSQL(None, "metadata.1", output)
 
 
 def test_addSelectParameters(archive: perfSONARBUOY) -> None:
